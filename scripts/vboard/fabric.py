@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the parts of the board meet through: Bus, IrqLine, Peripheral, ResetKind.
+
+Rule 1: no block holds another block or the CPU; blocks know the Bus, the Clock
+        and their own IrqLine, nothing else.
+Rule 2: register accesses are 32 bit and aligned; everything else is a fault.
+Rule 3: DMA goes through the Bus and reaches Data RAM only.
+Rule 4: an event register is *published* on the bus by its absolute address, a
+        task register is *triggered* by its absolute address: PPI and SHORTS
+        need nothing more.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+from vboard.clock import Clock
+from vboard.errors import GuestError
+
+
+class ResetKind(enum.Enum):
+    """Where a reset comes from (nRF52840 PS, POWER, Reset behaviour)."""
+
+    POWER_ON = "power-on"
+    PIN = "pin"
+    WATCHDOG = "watchdog"
+    SOFT = "soft"
+    LOCKUP = "lockup"
+    SYSTEM_OFF = "wake from System OFF"
+
+
+class IrqLine:
+    """A level-sensitive interrupt request from one block to the NVIC."""
+
+    def __init__(self, number: int, on_change: Callable[[int, bool], None]) -> None:
+        self.number = number
+        self.level = False
+        self._on_change = on_change
+
+    def set(self, level: bool) -> None:
+        """Drives the line; the NVIC hears about changes only."""
+        if level != self.level:
+            self.level = level
+            self._on_change(self.number, level)
+
+
+class Peripheral:
+    """One register block.
+
+    Subclasses name themselves and their window, answer `read`/`write` for 32-bit
+    aligned offsets (relative to `base`), and raise `self.fault(...)` for anything
+    the data sheet does not have. Several blocks may share one page: each has its
+    own window (`base`..`base + size`).
+    """
+
+    name = ""
+    base = 0
+    size = 0x1000
+
+    def __init__(self, clock: Clock, bus: Bus, irq: IrqLine | None = None) -> None:
+        self.clock = clock
+        self.bus = bus
+        self.irq = irq
+
+    def read(self, offset: int) -> int:
+        """Value of the register at `offset`."""
+        raise NotImplementedError
+
+    def write(self, offset: int, value: int) -> None:
+        """A store of the 32-bit `value` to the register at `offset`."""
+        raise NotImplementedError
+
+    def reset(self, kind: ResetKind) -> None:
+        """Puts registers to reset values, as far as `kind` reaches this block."""
+        raise NotImplementedError
+
+    def sync(self) -> None:
+        """Brings lazily evaluated state (byte counts) up to `clock.now_ns`."""
+
+    def register_name(self, offset: int) -> str:
+        """Data-sheet name of the register at `offset`, for logs and faults."""
+        return f"+0x{offset:03x}"
+
+    def fault(self, message: str, offset: int) -> GuestError:
+        """The error for a bad access to `offset`."""
+        return GuestError(message, block=self.name, register=self.register_name(offset))
+
+
+class Bus:
+    """Routes register accesses, DMA, events and tasks."""
+
+    def __init__(self) -> None:
+        self._pages: dict[int, list[Peripheral]] = {}
+        self._listeners: dict[int, list[Callable[[int], None]]] = {}
+        self.blocks: list[Peripheral] = []
+        self.ram_base = 0x2000_0000
+        self.ram_size = 0x0004_0000
+        # Set by the CPU, which owns the memory.
+        self.ram_read: Callable[[int, int], bytes]
+        self.ram_write: Callable[[int, bytes], None]
+
+    def add(self, block: Peripheral) -> None:
+        """Puts `block` on the bus."""
+        self.blocks.append(block)
+        first, last = block.base >> 12, (block.base + block.size - 1) >> 12
+        for page in range(first, last + 1):
+            self._pages.setdefault(page, []).append(block)
+
+    def find(self, address: int) -> Peripheral | None:
+        """The block whose window holds `address`."""
+        for block in self._pages.get(address >> 12, ()):
+            if block.base <= address < block.base + block.size:
+                return block
+        return None
+
+    def read(self, address: int) -> int:
+        """A CPU load of one register."""
+        block = self._at(address)
+        return block.read(address - block.base)
+
+    def write(self, address: int, value: int) -> None:
+        """A CPU store to one register."""
+        block = self._at(address)
+        block.write(address - block.base, value & 0xFFFF_FFFF)
+
+    def _at(self, address: int) -> Peripheral:
+        block = self.find(address)
+        if block is None:
+            raise GuestError(f"no register block at 0x{address:08x}", block="bus")
+        return block
+
+    # Events and tasks
+
+    def listen(self, event_address: int, call: Callable[[int], None]) -> None:
+        """`call(count)` whenever the event at this address is published."""
+        self._listeners.setdefault(event_address, []).append(call)
+
+    def unlisten(self, event_address: int, call: Callable[[int], None]) -> None:
+        """Ends what `listen` began."""
+        calls = self._listeners.get(event_address, [])
+        if call in calls:
+            calls.remove(call)
+        if not calls:
+            self._listeners.pop(event_address, None)
+
+    def has_listener(self, event_address: int) -> bool:
+        """True when somebody would notice the event."""
+        return event_address in self._listeners
+
+    def publish(self, event_address: int, count: int = 1) -> None:
+        """The event at this address happened (`count` times since the last)."""
+        for call in list(self._listeners.get(event_address, ())):
+            call(count)
+
+    def trigger(self, task_address: int, count: int = 1) -> None:
+        """Writes 1 to the task at this address, `count` times."""
+        for _ in range(count):
+            self.write(task_address, 1)
+
+    def sync(self) -> None:
+        """Brings every lazily evaluated block up to now."""
+        for block in self.blocks:
+            block.sync()
+
+    # DMA
+
+    def dma_read(self, address: int, size: int, *, block: str) -> bytes:
+        """Bytes that a DMA master fetches; Data RAM only."""
+        self._check_dma(address, size, block)
+        return self.ram_read(address, size) if size else b""
+
+    def dma_write(self, address: int, data: bytes, *, block: str) -> None:
+        """Bytes that a DMA master stores; Data RAM only."""
+        self._check_dma(address, len(data), block)
+        if data:
+            self.ram_write(address, data)
+
+    def _check_dma(self, address: int, size: int, block: str) -> None:
+        start, end = self.ram_base, self.ram_base + self.ram_size
+        if size and not (start <= address and address + size <= end):
+            raise GuestError(
+                f"DMA reaches Data RAM only (0x{start:08x}..0x{end - 1:08x}), "
+                f"not 0x{address:08x}+{size}",
+                block=block,
+            )
