@@ -99,6 +99,14 @@ class Bus:
         # Set by the CPU, which owns the memory.
         self.ram_read: Callable[[int, int], bytes]
         self.ram_write: Callable[[int, bytes], None]
+        # Set by the CPU or the board; harmless while nobody has.
+        # The CPU executes nothing from flash before this instant (flash is busy).
+        self.stall_cpu_until_ns: Callable[[int], None] = lambda until_ns: None
+        # The read-protected flash regions changed: (address, size) pairs.
+        self.acl_changed: Callable[[list[tuple[int, int]]], None] = lambda regions: None
+        # The chip resets itself / enters System OFF after the current instruction.
+        self.request_reset: Callable[[ResetKind], None] = lambda kind: None
+        self.request_system_off: Callable[[], None] = lambda: None
 
     def add(self, block: Peripheral) -> None:
         """Puts `block` on the bus."""
