@@ -1,0 +1,75 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# From a bare Debian 12 with python3 to ready: packages, .venv, west workspace.
+set -eu
+
+usage() {
+    cat <<'EOF'
+usage: sh scripts/setup.sh
+
+Installs the Debian packages that are missing (as root or with sudo), makes the
+virtual environment .venv with the project in it, and the west workspace .west.
+Does nothing, quickly, when everything is there.
+EOF
+}
+case "${1:-}" in
+    -h | --help) usage; exit 0 ;;
+    '') ;;
+    *) usage >&2; exit 2 ;;
+esac
+
+cd "$(dirname "$0")/.."
+
+PACKAGES="gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build libjsmn-dev
+gcc libc6-dev clang clang-format libclang-rt-14-dev llvm libcmocka-dev libssl-dev
+openssl"
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null 2>&1; then
+        sudo "$@"
+    else
+        echo "setup: these need root, and there is no sudo: $*" >&2
+        exit 1
+    fi
+}
+
+# Debian packages
+command -v python3 >/dev/null 2>&1 || PACKAGES="$PACKAGES python3 python3-venv"
+if command -v python3 >/dev/null 2>&1 &&
+    ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    PACKAGES="$PACKAGES python3-venv"
+fi
+missing=""
+for package in $PACKAGES; do
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$status" = installed ] || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    echo "setup: installing$missing"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
+    # shellcheck disable=SC2086 # one word per package
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -y --no-install-recommends install $missing
+fi
+
+# Virtual environment, again when setup.py or the folder changed
+if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    echo "setup: Python 3.11 or newer is needed, found $(python3 -V)" >&2
+    exit 1
+fi
+stamp="$(cksum <setup.py) $(pwd) $(python3 -V)"
+if [ "$(cat .venv/.nrfota-stamp 2>/dev/null || true)" != "$stamp" ]; then
+    echo "setup: making .venv"
+    rm -rf .venv
+    python3 -m venv .venv
+    .venv/bin/python -m pip install -q --disable-pip-version-check -e '.[sim,test]'
+    echo "$stamp" >.venv/.nrfota-stamp
+fi
+
+# West workspace: this project alone, nothing is fetched
+if [ ! -f .west/config ]; then
+    mkdir -p .west
+    printf '[manifest]\npath = .\nfile = west.yml\n' >.west/config
+fi
