@@ -62,8 +62,9 @@ fi
 stamp="$(cksum <setup.py) $(pwd) $(python3 -V)"
 if [ "$(cat .venv/.nrfota-stamp 2>/dev/null || true)" != "$stamp" ]; then
     echo "setup: making .venv"
-    rm -rf .venv
-    python3 -m venv .venv
+    # A .venv that was moved points to its old place: made anew.
+    .venv/bin/west --version >/dev/null 2>&1 || rm -rf .venv
+    [ -x .venv/bin/python ] || python3 -m venv .venv
     .venv/bin/python -m pip install -q --disable-pip-version-check -e '.[sim,test]'
     echo "$stamp" >.venv/.nrfota-stamp
 fi
