@@ -8,6 +8,8 @@ Rule 3: DMA goes through the Bus and reaches Data RAM only.
 Rule 4: an event register is *published* on the bus by its absolute address, a
         task register is *triggered* by its absolute address: PPI and SHORTS
         need nothing more.
+Rule 5: a level that crosses from one block to another (a clock that runs, a pin)
+        is a named `Signal` of the bus.
 """
 
 from __future__ import annotations
@@ -45,6 +47,31 @@ class IrqLine:
             self._on_change(self.number, level)
 
 
+class Signal:
+    """A level that one block drives and others look at; None is "not driven"."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.level: int | None = None
+        self._watchers: list[Callable[[int | None], None]] = []
+
+    def set(self, level: int | None) -> None:
+        """Drives the signal; watchers hear about changes only."""
+        if level != self.level:
+            self.level = level
+            for call in list(self._watchers):
+                call(level)
+
+    def watch(self, call: Callable[[int | None], None]) -> None:
+        """`call(level)` whenever the level changes."""
+        self._watchers.append(call)
+
+    def unwatch(self, call: Callable[[int | None], None]) -> None:
+        """Ends what `watch` began."""
+        if call in self._watchers:
+            self._watchers.remove(call)
+
+
 class Peripheral:
     """One register block.
 
@@ -78,6 +105,19 @@ class Peripheral:
     def sync(self) -> None:
         """Brings lazily evaluated state (byte counts) up to `clock.now_ns`."""
 
+    def trigger(self, offset: int, count: int) -> None:
+        """The task at `offset` is triggered by hardware, `count` times."""
+        for _ in range(count):
+            self.write(offset, 1)
+
+    def task_horizon(self, offset: int) -> int | None:
+        """Which of the next triggers of this task has to come at its exact instant.
+
+        1 (the default) means the next one; n means that n - 1 triggers may be
+        merged and come late (at the next `sync`); None means that all may.
+        """
+        return 1
+
     def register_name(self, offset: int) -> str:
         """Data-sheet name of the register at `offset`, for logs and faults."""
         return f"+0x{offset:03x}"
@@ -93,6 +133,9 @@ class Bus:
     def __init__(self) -> None:
         self._pages: dict[int, list[Peripheral]] = {}
         self._listeners: dict[int, list[Callable[[int], None]]] = {}
+        self._horizons: dict[Callable[[int], None], Callable[[], int | None]] = {}
+        self._signals: dict[str, Signal] = {}
+        self._syncing = False
         self.blocks: list[Peripheral] = []
         self.ram_base = 0x2000_0000
         self.ram_size = 0x0004_0000
@@ -104,6 +147,10 @@ class Bus:
         self.stall_cpu_until_ns: Callable[[int], None] = lambda until_ns: None
         # The read-protected flash regions changed: (address, size) pairs.
         self.acl_changed: Callable[[list[tuple[int, int]]], None] = lambda regions: None
+        # Set by the NVMC: a CPU store (address, size, value) to flash, UICR or FICR.
+        self.flash_store: Callable[[int, int, int], None]
+        # Set by the ACL: PERM bits (2 no write, 4 no read) that hold at an address.
+        self.flash_protection: Callable[[int], int] = lambda address: 0
         # The chip resets itself / enters System OFF after the current instruction.
         self.request_reset: Callable[[ResetKind], None] = lambda kind: None
         self.request_system_off: Callable[[], None] = lambda: None
@@ -140,9 +187,21 @@ class Bus:
 
     # Events and tasks
 
-    def listen(self, event_address: int, call: Callable[[int], None]) -> None:
-        """`call(count)` whenever the event at this address is published."""
+    def listen(
+        self,
+        event_address: int,
+        call: Callable[[int], None],
+        *,
+        horizon: Callable[[], int | None] | None = None,
+    ) -> None:
+        """`call(count)` whenever the event at this address is published.
+
+        `horizon` says how many events may be merged, as `Peripheral.task_horizon`
+        does; without it every event is published at its instant.
+        """
         self._listeners.setdefault(event_address, []).append(call)
+        if horizon is not None:
+            self._horizons[call] = horizon
 
     def unlisten(self, event_address: int, call: Callable[[int], None]) -> None:
         """Ends what `listen` began."""
@@ -151,10 +210,21 @@ class Bus:
             calls.remove(call)
         if not calls:
             self._listeners.pop(event_address, None)
+        self._horizons.pop(call, None)
 
     def has_listener(self, event_address: int) -> bool:
         """True when somebody would notice the event."""
         return event_address in self._listeners
+
+    def event_horizon(self, event_address: int) -> int | None:
+        """Which of the next events has to be published at its exact instant."""
+        nearest: int | None = None
+        for call in self._listeners.get(event_address, ()):
+            ask = self._horizons.get(call)
+            count = 1 if ask is None else ask()
+            if count is not None and (nearest is None or count < nearest):
+                nearest = count
+        return nearest
 
     def publish(self, event_address: int, count: int = 1) -> None:
         """The event at this address happened (`count` times since the last)."""
@@ -162,14 +232,31 @@ class Bus:
             call(count)
 
     def trigger(self, task_address: int, count: int = 1) -> None:
-        """Writes 1 to the task at this address, `count` times."""
-        for _ in range(count):
-            self.write(task_address, 1)
+        """Triggers the task at this address `count` times."""
+        block = self._at(task_address)
+        block.trigger(task_address - block.base, count)
+
+    def task_horizon(self, task_address: int) -> int | None:
+        """`Peripheral.task_horizon` of the task at this address."""
+        block = self._at(task_address)
+        return block.task_horizon(task_address - block.base)
 
     def sync(self) -> None:
         """Brings every lazily evaluated block up to now."""
-        for block in self.blocks:
-            block.sync()
+        if self._syncing:
+            return
+        self._syncing = True
+        try:
+            for block in self.blocks:
+                block.sync()
+        finally:
+            self._syncing = False
+
+    def signal(self, name: str) -> Signal:
+        """The signal of this name (made when first asked for)."""
+        if name not in self._signals:
+            self._signals[name] = Signal(name)
+        return self._signals[name]
 
     # DMA
 
