@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Burst:
-    """Back-to-back bytes on a wire."""
+    """Back-to-back bytes on a wire; `bits` counts start, data, parity and stop."""
 
     start_ns: int
     byte_ns: int
     data: bytes
+    bits: int = 10
 
     @property
     def end_ns(self) -> int:
@@ -27,8 +28,8 @@ class Burst:
 
     @property
     def baud(self) -> int:
-        """Baud rate for 10 bit times a byte, rounded."""
-        return round(10_000_000_000 / self.byte_ns)
+        """Baud rate, rounded."""
+        return round(self.bits * 1_000_000_000 / self.byte_ns)
 
 
 class Wire:
@@ -38,6 +39,10 @@ class Wire:
     receiver's RTS as the transmitter's CTS sees it (True = may send);
     `on_ready` is called when it changes. A receiver that does not use flow
     control leaves it True.
+
+    A transmitter that obeys `ready` calls `take_back` when it becomes False: it
+    gets the bytes whose start bit has not begun (the receiver forgets them), and
+    sends them again when the line is ready.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -45,11 +50,16 @@ class Wire:
         self.ready = True
         self.on_burst: Callable[[Burst], None] | None = None
         self.on_ready: Callable[[bool], None] | None = None
+        self.on_take_back: Callable[[int], bytes] | None = None
 
     def send(self, burst: Burst) -> None:
         """Puts a burst on the wire (dropped when nobody listens)."""
         if self.on_burst is not None and burst.data:
             self.on_burst(burst)
+
+    def take_back(self, at_ns: int) -> bytes:
+        """Takes back what has not begun at `at_ns` (nothing, if nobody listens)."""
+        return b"" if self.on_take_back is None else self.on_take_back(at_ns)
 
     def set_ready(self, ready: bool) -> None:
         """Driven by the receiver."""
