@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The modem's serial port on two wires, in the time of its clock.
+
+Law 1: a burst goes out when its first start bit does, never earlier, never twice.
+Law 2: bytes at another baud rate than ours (beyond the tolerance) are noise.
+Law 3: without flow control the receive FIFO loses what it cannot hold; with
+       AT+IFC=2,2 it says so on the ready line and loses nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+
+from vboard.clock import NS_PER_S, NS_PER_US, Alarm, Clock
+from vboard.modem.faults import FaultPlan
+from vboard.modem.profile import ModemProfile
+from vboard.wire import Burst, Wire
+
+
+class UartPort:
+    """Sends bursts, receives bursts, models FIFO and baud."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        profile: ModemProfile,
+        faults: FaultPlan,
+        rng: random.Random,
+    ) -> None:
+        self._clock = clock
+        self._profile = profile
+        self._faults = faults
+        self._rng = rng
+        # Set by the modem: the receiver of bytes, how many may come together,
+        # and whether they are counted data (which drains slowly).
+        self.feed: Callable[[bytes], None] = lambda data: None
+        self.chunk: Callable[[bytes], int] = len
+        self.in_data: Callable[[], bool] = lambda: False
+        self.rx = Wire("modem rx")
+        self.tx = Wire("modem tx")
+        self.baud = profile.baud
+        self.paced = True  # False: bytes take no time, baud does not matter
+        self.flow_in = False  # we drive the host's CTS
+        self.flow_out = False  # we obey the host's RTS
+        self.lost = 0  # bytes that the FIFO dropped
+        self.noise = 0  # bytes that came at another baud rate
+        self._on = False
+        self._deaf = False
+        self.attach(self.rx, self.tx)
+        self._clear()
+
+    def attach(self, rx: Wire, tx: Wire) -> None:
+        """Uses these wires: `rx` towards the modem, `tx` away from it."""
+        self.rx.on_burst = None
+        self.tx.on_ready = None
+        self.rx, self.tx = rx, tx
+        rx.on_burst = self._on_burst
+        tx.on_ready = self._on_ready
+
+    def _clear(self) -> None:
+        self._epoch: object = object()
+        self._out: deque[tuple[bytes, Callable[[], None] | None]] = deque()
+        self._sending = False
+        self._in: deque[Burst] = deque()
+        self._taken = 0
+        self._in_alarm: Alarm | None = None
+        self._fill = 0.0
+        self._fill_ns = self._clock.now_ns
+        self._flow_free_ns = self._clock.now_ns
+
+    def switch(self, on: bool) -> None:
+        """Powers the port; both directions forget what was under way."""
+        if self._in_alarm is not None:
+            self._in_alarm.cancel()
+        self._clear()
+        self._on = on
+        self._deaf = False
+        self.rx.set_ready(True)
+
+    def deafen(self, deaf: bool) -> None:
+        """The `Dead` fault: nothing in, nothing out."""
+        self.switch(self._on)
+        self._deaf = deaf
+
+    @property
+    def byte_ns(self) -> int:
+        """Duration of a byte (start, 8 data, stop) at the present baud."""
+        return 10 * NS_PER_S // self.baud if self.paced else 1
+
+    # Sending
+
+    def send(self, data: bytes, then: Callable[[], None] | None = None) -> None:
+        """Queues bytes; `then` is called when their last stop bit is over."""
+        if not self._on or self._deaf:
+            return
+        data = self._faults.stream("tx", data)
+        split = self._faults.split()
+        if split is None:
+            self._out.append((data, then))
+        else:
+            pieces = [
+                data[i : i + split.size] for i in range(0, len(data), split.size)
+            ] or [b""]
+            for piece in pieces[:-1]:
+                self._out.append((piece, self._gap(split.gap_us * NS_PER_US)))
+            self._out.append((pieces[-1], then))
+        self._send_next()
+
+    def _gap(self, gap_ns: int) -> Callable[[], None]:
+        def pause() -> None:
+            self._sending = True
+            self._after(gap_ns, self._sent)
+
+        return pause
+
+    def _after(self, ns: int, call: Callable[[], None]) -> None:
+        epoch = self._epoch
+
+        def run() -> None:
+            if epoch is self._epoch:
+                call()
+
+        self._clock.call_after_ns(ns, run)
+
+    def _on_ready(self, ready: bool) -> None:
+        if ready:
+            self._send_next()
+
+    def _send_next(self) -> None:
+        if self._sending or not self._out:
+            return
+        if self.flow_out and not self.tx.ready:
+            return
+        data, then = self._out.popleft()
+        while then is None and self._out and not self.flow_out:
+            more, then = self._out.popleft()
+            data += more
+        if self.flow_out and len(data) > self._profile.tx_flow_piece:
+            self._out.appendleft((data[self._profile.tx_flow_piece :], then))
+            data, then = data[: self._profile.tx_flow_piece], None
+        self._sending = True
+        burst = Burst(self._clock.now_ns, self.byte_ns, data)
+        self._after(burst.end_ns - burst.start_ns, lambda: self._sent(then))
+        self.tx.send(burst)
+
+    def _sent(self, then: Callable[[], None] | None = None) -> None:
+        self._sending = False
+        if then is not None:
+            then()
+        self._send_next()
+
+    # Receiving
+
+    def _on_burst(self, burst: Burst) -> None:
+        if self._on and not self._deaf:
+            self._in.append(burst)
+            self._plan()
+
+    def _plan(self) -> None:
+        """Plans an alarm for the next bytes that somebody would look at."""
+        if self._in_alarm is not None or not self._in:
+            return
+        burst = self._in[0]
+        count = self.chunk(burst.data[self._taken :])
+        end_ns = burst.start_ns + (self._taken + count) * burst.byte_ns
+        if self.flow_in and self.paced:
+            end_ns = self._drained_ns(count, end_ns)
+        self._in_alarm = self._clock.call_at_ns(end_ns, lambda: self._take(count))
+
+    def _drained_ns(self, count: int, arrived_ns: int) -> int:
+        rate = self._profile.rx_drain_flow
+        burst = self._in[0]
+        start_ns = burst.start_ns + self._taken * burst.byte_ns
+        self._flow_free_ns = (
+            max(self._flow_free_ns, start_ns) + count * NS_PER_S // rate
+        )
+        behind = (self._flow_free_ns - arrived_ns) * rate // NS_PER_S
+        if behind >= self._profile.rx_ready_below:
+            self.rx.set_ready(False)
+        return max(arrived_ns, self._flow_free_ns)
+
+    def _take(self, count: int) -> None:
+        self._in_alarm = None
+        burst = self._in[0]
+        start_ns = burst.start_ns + self._taken * burst.byte_ns
+        data = burst.data[self._taken : self._taken + count]
+        self._taken += count
+        if self._taken >= len(burst.data):
+            self._in.popleft()
+            self._taken = 0
+        if not self._in:
+            self.rx.set_ready(True)
+        if self.paced:
+            data = self._through_line(data, start_ns, burst.byte_ns)
+        data = self._faults.stream("rx", data)
+        epoch = self._epoch
+        if data:
+            self.feed(data)
+        if epoch is self._epoch:
+            self._plan()
+
+    def _through_line(self, data: bytes, start_ns: int, byte_ns: int) -> bytes:
+        own_ns = self.byte_ns
+        if abs(byte_ns - own_ns) > self._profile.baud_tolerance * own_ns:
+            self.noise += len(data)
+            count = max(1, len(data) * byte_ns // own_ns)
+            return bytes(
+                self._rng.choice(b"\x00\x80\xe0\xf8\xfe\xff") for _ in range(count)
+            )
+        if self.in_data() and not self.flow_in:
+            return self._through_fifo(data, start_ns, byte_ns)
+        self._fill = 0.0
+        return data
+
+    def _through_fifo(self, data: bytes, start_ns: int, byte_ns: int) -> bytes:
+        """Drops what a FIFO that is emptied at `rx_drain` cannot hold."""
+        size, rate = self._profile.rx_fifo, self._profile.rx_drain
+        idle = max(0, start_ns - self._fill_ns)
+        fill = max(0.0, self._fill - idle * rate / NS_PER_S)
+        self._fill_ns = start_ns + len(data) * byte_ns
+        leaves = byte_ns * rate / NS_PER_S  # in one byte time
+        if leaves >= 1 or fill + len(data) * (1 - leaves) <= size - 1:
+            self._fill = max(0.0, fill + len(data) * (1 - leaves))
+            return data
+        kept = bytearray()
+        for byte in data:
+            fill = max(0.0, fill - leaves)
+            if fill + 1 <= size:
+                fill += 1
+                kept.append(byte)
+            else:
+                self.lost += 1
+        self._fill = fill
+        return bytes(kept)
