@@ -101,6 +101,7 @@ class Layout:
     chip: str
     flash: Memory
     ram: Memory
+    uicr: Memory
     acl_count: int
     acl_max_size: int
     flash_regions: tuple[Region, ...]
@@ -167,7 +168,7 @@ def parse_layout(text: str, *, source: str = "layout") -> Layout:
     top = yaml_source.parse(text, source=source)
     top.allow(("chip", "flash", "ram"), optional=("softdevices",))
     chip = top.mapping("chip")
-    chip.allow(("name", "flash", "ram", "acl"))
+    chip.allow(("name", "flash", "ram", "uicr", "acl"))
     flash = _memory(chip.mapping("flash"), page=True)
     ram = _memory(chip.mapping("ram"), page=False)
     acl = chip.mapping("acl")
@@ -176,6 +177,7 @@ def parse_layout(text: str, *, source: str = "layout") -> Layout:
         chip=chip.text("name"),
         flash=flash,
         ram=ram,
+        uicr=_memory(chip.mapping("uicr"), page=False),
         acl_count=acl.integer("count"),
         acl_max_size=acl.integer("max_size"),
         flash_regions=_regions(top.mapping("flash"), in_flash=True),

@@ -54,13 +54,13 @@ def check_layout(layout: Layout) -> None:
 
 
 def _check_chip(layout: Layout) -> None:
-    source, flash, ram = layout.source, layout.flash, layout.ram
+    source, flash = layout.source, layout.flash
     if flash.page < 256 or flash.page & (flash.page - 1):
         raise FormatError(
             f"{source}: chip.flash: expected page to be a power of two of at least "
             f"256, got 0x{flash.page:x}"
         )
-    for name, memory in (("flash", flash), ("ram", ram)):
+    for name, memory in (("flash", flash), ("ram", layout.ram), ("uicr", layout.uicr)):
         if (
             memory.size == 0
             or memory.base % memory.page

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""factory.hex: everything a new device needs, for a programmer (SPEC.md 7.4, 8).
+
+Boot record, bootloader, application and a journal that matches the application.
+Nordic's boot record also gets the UICR words it looks at.
+
+    segments = factory_segments(parts, layout=layout)
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from nrfota.errors import FormatError
+from nrfota.fw_info import FwInfo
+from nrfota.image import Image, check_in_region, split_uicr
+from nrfota.journal import factory_journal
+from nrfota.layout import Layout, check_image_fits
+from nrfota.segment import Segment, flatten, in_order
+
+# UICR.NRFFW[0] and NRFFW[1]: bootloader and parameter page address (data sheet,
+# chapter UICR).
+NRFFW = 0x14
+BLANK_WORD = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class FactoryParts:
+    """What goes into factory.hex.
+
+    `uicr_words` asks for the UICR words that Nordic's boot record needs.
+    `modem_path` is where the modem keeps the application's file, or "".
+    """
+
+    app: Image
+    info: FwInfo
+    bootloader: tuple[Segment, ...]
+    mbr: tuple[Segment, ...]
+    uicr_words: bool = False
+    modem_path: str = ""
+
+
+def factory_segments(parts: FactoryParts, *, layout: Layout) -> tuple[Segment, ...]:
+    """All bytes of factory.hex, by address; raises FormatError or BuildError."""
+    if parts.app.region.name != "app":
+        raise FormatError(
+            f"factory.hex: expected an application, got an image for region "
+            f"{parts.app.region}"
+        )
+    journal = layout.flash_region("journal")
+    mbr, mbr_uicr = _boot_record(parts, layout=layout)
+    segments = [
+        mbr,
+        *mbr_uicr,
+        _bootloader(parts.bootloader, layout=layout),
+        Segment(parts.app.start, parts.app.plain, "application"),
+        Segment(
+            journal.start,
+            factory_journal(
+                parts.info, path=parts.modem_path, page_size=layout.flash.page
+            ),
+            "journal",
+        ),
+        *parts.app.uicr,
+    ]
+    if parts.uicr_words:
+        words = Segment(layout.uicr.base + NRFFW, _words(layout), "UICR.NRFFW")
+        segments.append(words)
+    return in_order(segments)
+
+
+def _words(layout: Layout) -> bytes:
+    """Bootloader address and parameter page address."""
+    bootloader = layout.flash_region("bootloader").start
+    return struct.pack("<II", bootloader, layout.flash_region("mbr_params").start)
+
+
+def _bootloader(segments: tuple[Segment, ...], *, layout: Layout) -> Segment:
+    region = layout.flash_region("bootloader")
+    flash, _ = split_uicr(segments, layout=layout, allow_uicr=False)
+    check_in_region(flash, region, layout=layout)
+    if not flash or flash[0].address != region.start:
+        got = str(flash[0]) if flash else "nothing"
+        raise FormatError(
+            f"bootloader: expected it to start at 0x{region.start:08x}, got {got}"
+        )
+    plain = flatten(flash, start=region.start)
+    check_image_fits(layout, region.name, len(plain))
+    return Segment(region.start, plain, "bootloader")
+
+
+def _boot_record(
+    parts: FactoryParts, *, layout: Layout
+) -> tuple[Segment, tuple[Segment, ...]]:
+    """The boot record with its words, and what it brings for UICR."""
+    region = layout.flash_region("mbr")
+    flash, uicr = split_uicr(parts.mbr, layout=layout, allow_uicr=True)
+    check_in_region(flash, region, layout=layout)
+    if not flash or flash[0].address != region.start:
+        got = str(flash[0]) if flash else "nothing"
+        raise FormatError(
+            f"boot record: expected it to start at 0x{region.start:08x}, got {got}"
+        )
+    plain = flatten(flash, start=region.start)
+    page = bytearray(plain.ljust(region.size, b"\xff"))
+    at = layout.boot_words - region.start
+    for offset, expected in zip(
+        (0, 4), struct.unpack("<II", _words(layout)), strict=True
+    ):
+        (got_word,) = struct.unpack_from("<I", page, at + offset)
+        if got_word not in (expected, BLANK_WORD):
+            raise FormatError(
+                f"boot record: expected 0x{expected:08x} or blank at "
+                f"0x{layout.boot_words + offset:08x}, got 0x{got_word:08x}"
+            )
+    if not parts.uicr_words:
+        page[at : at + 8] = _words(layout)
+        plain = bytes(page)
+    return Segment(region.start, plain, "boot record"), uicr

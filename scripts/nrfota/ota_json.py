@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ota.json: what is published to start an update (SPEC.md 3).
+
+It carries the key: repr does not show it, and a file of it is mode 0600.
+
+    OtaJson(url=url, alt_url="", fw_info=info).pack()
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from nrfota.errors import FormatError
+from nrfota.fw_info import FwInfo
+
+TYPE = "update_fw"
+MAX_SIZE = 2048
+MAX_URL = 512
+# Printable ASCII that stands in JSON and in an AT command without escaping.
+URL = re.compile(r"https?://[!#-\[\]-~]+\Z", re.IGNORECASE)
+HOST = re.compile(r"https?://([^/?#@]*@)?[^/?#@:]+(:\d+)?([/?#]|\Z)", re.IGNORECASE)
+BAD_CHARACTER = re.compile(r"[^!#-\[\]-~]")
+
+
+def check_url(url: str, *, what: str) -> None:
+    """Raises FormatError unless `url` is one that the device can fetch."""
+    if len(url) > MAX_URL:
+        raise FormatError(
+            f"{what}: expected at most {MAX_URL} characters, got {len(url)}"
+        )
+    bad = BAD_CHARACTER.search(url)
+    if bad:
+        raise FormatError(
+            f"{what}: expected printable ASCII without space, quote and backslash, "
+            f"got {bad[0]!r} at position {bad.start()}"
+        )
+    if not URL.match(url):
+        raise FormatError(f"{what}: expected http:// or https://, got '{url[:40]}'")
+    if not HOST.match(url):
+        raise FormatError(f"{what}: expected a host after '//', got '{url[:40]}'")
+
+
+@dataclass(frozen=True)
+class OtaJson:
+    """The message; `url` or `alt_url` may be empty, not both."""
+
+    url: str
+    alt_url: str
+    fw_info: FwInfo
+
+    def __post_init__(self) -> None:
+        if not self.url and not self.alt_url:
+            raise FormatError("ota.json: expected url or alt_url, got neither")
+        for what, url in (("url", self.url), ("alt_url", self.alt_url)):
+            if url:
+                check_url(url, what=what)
+
+    def pack(self) -> bytes:
+        """The bytes of the file, key included."""
+        members = {
+            "type": TYPE,
+            "url": self.url,
+            "alt_url": self.alt_url,
+            "fw_info": self.fw_info.pack().hex(),
+        }
+        return json.dumps(members, separators=(",", ":")).encode()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> OtaJson:
+        """Checks the bytes of a file; raises FormatError."""
+        if len(data) > MAX_SIZE:
+            raise FormatError(
+                f"ota.json: expected at most {MAX_SIZE} bytes, got {len(data)}"
+            )
+        try:
+            members = json.loads(data.decode(), object_pairs_hook=_no_duplicates)
+        except UnicodeDecodeError as error:
+            raise FormatError(
+                f"ota.json: expected UTF-8, got a bad byte at offset {error.start}"
+            ) from None
+        except json.JSONDecodeError as error:
+            raise FormatError(
+                f"ota.json: not JSON: {error.msg} at offset {error.pos}"
+            ) from None
+        except (ValueError, RecursionError):
+            raise FormatError(
+                "ota.json: not JSON: numbers or nesting beyond limits"
+            ) from None
+        if not isinstance(members, dict):
+            raise FormatError("ota.json: expected an object")
+        if members.get("type") != TYPE:
+            raise FormatError(
+                f"ota.json: expected type '{TYPE}', got {_show(members.get('type'))}"
+            )
+        digits = members.get("fw_info")
+        if not isinstance(digits, str):
+            raise FormatError("ota.json: expected fw_info as text of 224 hex digits")
+        return cls(
+            url=_text(members, "url"),
+            alt_url=_text(members, "alt_url"),
+            fw_info=FwInfo.from_hex(digits),
+        )
+
+
+def _text(members: dict[str, Any], name: str) -> str:
+    value = members.get(name, "")
+    if not isinstance(value, str):
+        raise FormatError(f"ota.json: expected {name} as text, got {_show(value)}")
+    return value
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise FormatError(f"ota.json: member '{name[:40]}' is given twice")
+        found[name] = value
+    return found
+
+
+def _show(value: Any) -> str:
+    return "nothing" if value is None else repr(value)[:40]
