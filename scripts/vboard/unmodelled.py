@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks of the nRF52840 that the virtual board does not model, by name.
+
+An access to one of them is refused with its name, so that nobody has to guess why
+firmware goes wrong. A test that wants to get past one allows it by name; it then
+reads as zero and ignores stores.
+
+`ERRATUM_WORDS` are undocumented addresses that Nordic's work-arounds store to;
+they have no effect here and are accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from vboard.clock import Clock
+from vboard.errors import GuestError
+from vboard.fabric import Bus, Peripheral, ResetKind
+
+
+@dataclass(frozen=True)
+class Block:
+    """A page with nothing behind it."""
+
+    base: int
+    name: str
+
+
+UNMODELLED: tuple[Block, ...] = (
+    Block(0x4000_1000, "RADIO"),
+    Block(0x4000_3000, "SPIM0/SPIS0/TWIM0/TWIS0/SPI0/TWI0"),
+    Block(0x4000_4000, "SPIM1/SPIS1/TWIM1/TWIS1/SPI1/TWI1"),
+    Block(0x4000_5000, "NFCT"),
+    Block(0x4000_7000, "SAADC"),
+    Block(0x4000_F000, "CCM/AAR"),
+    Block(0x4001_2000, "QDEC"),
+    Block(0x4001_3000, "COMP/LPCOMP"),
+    Block(0x4001_C000, "PWM0"),
+    Block(0x4001_D000, "PDM"),
+    Block(0x4002_0000, "MWU"),
+    Block(0x4002_1000, "PWM1"),
+    Block(0x4002_2000, "PWM2"),
+    Block(0x4002_3000, "SPIM2/SPIS2/SPI2"),
+    Block(0x4002_5000, "I2S"),
+    Block(0x4002_6000, "FPU"),
+    Block(0x4002_7000, "USBD"),
+    Block(0x4002_9000, "QSPI"),
+    Block(0x4002_D000, "PWM3"),
+    Block(0x4002_F000, "SPIM3"),
+)
+
+# Address: what stores to it. Those inside modelled pages are registers there:
+# 0x4000010C, 0x40000110 and 0x40000538 (erratum 36), 0x40000C34 (erratum 192).
+ERRATUM_WORDS: dict[int, str] = {0x4007_AC84: "erratum 246"}
+
+
+class Unmodelled(Peripheral):
+    """Refuses accesses to one block by name."""
+
+    def __init__(
+        self, clock: Clock, bus: Bus, *, block: Block, allowed: bool = False
+    ) -> None:
+        super().__init__(clock, bus)
+        self.name = block.name
+        self.base = block.base
+        self.allowed = allowed
+
+    def _refuse(self, offset: int, what: str) -> GuestError:
+        return self.fault(f"this block is not modelled (a {what})", offset)
+
+    def read(self, offset: int) -> int:
+        """Refused, or 0 when allowed."""
+        if not self.allowed:
+            raise self._refuse(offset, "load")
+        return 0
+
+    def write(self, offset: int, value: int) -> None:
+        """Refused, or ignored when allowed."""
+        if not self.allowed:
+            raise self._refuse(offset, f"store of 0x{value:08x}")
+
+    def reset(self, kind: ResetKind) -> None:
+        """Nothing to reset."""
+
+
+class ErratumWord(Peripheral):
+    """A word that a work-around stores to; it keeps nothing."""
+
+    size = 4
+
+    def __init__(self, clock: Clock, bus: Bus, *, address: int) -> None:
+        super().__init__(clock, bus)
+        self.base = address
+        self.name = ERRATUM_WORDS[address]
+
+    def read(self, offset: int) -> int:
+        """Always 0."""
+        return 0
+
+    def write(self, offset: int, value: int) -> None:
+        """No effect."""
+
+    def reset(self, kind: ResetKind) -> None:
+        """Nothing to reset."""
+
+
+def add_unmodelled(clock: Clock, bus: Bus, *, allow: Collection[str] = ()) -> None:
+    """Puts every block of this list on the bus; `allow` names harmless ones.
+
+    Raises ValueError for a name that is not in the list.
+    """
+    names = {block.name for block in UNMODELLED}
+    for name in allow:
+        if name not in names:
+            known = ", ".join(sorted(names))
+            raise ValueError(f"expected one of {known}, got {name!r}")
+    for block in UNMODELLED:
+        bus.add(Unmodelled(clock, bus, block=block, allowed=block.name in allow))
+    for address in ERRATUM_WORDS:
+        bus.add(ErratumWord(clock, bus, address=address))
