@@ -14,25 +14,25 @@ enum ota_status {
     OTA_OK = 0,
 
     // Link and modem
-    OTA_E_TIMEOUT = -1,       // the deadline of the exchange passed
-    OTA_E_LINK = -2,          // bytes were lost or garbled on the UART
-    OTA_E_MODEM = -3,         // the modem answered ERROR
-    OTA_E_MODEM_REBOOT = -4,  // the modem restarted during the exchange
-    OTA_E_NO_FILE = -5,       // the file is not in the modem's storage
-    OTA_E_SHORT_READ = -6,    // the modem sent fewer bytes than it has
-    OTA_E_PROTOCOL = -7,      // the modem's reply is not what the manual allows
+    OTA_E_TIMEOUT = -1,      // the deadline of the exchange passed
+    OTA_E_LINK = -2,         // bytes were lost or garbled on the UART
+    OTA_E_MODEM = -3,        // the modem answered ERROR
+    OTA_E_MODEM_REBOOT = -4, // the modem restarted during the exchange
+    OTA_E_NO_FILE = -5,      // the file is not in the modem's storage
+    OTA_E_SHORT_READ = -6,   // the modem sent fewer bytes than it has
+    OTA_E_PROTOCOL = -7,     // the modem's reply is not what the manual allows
 
     // The request and the image
-    OTA_E_REQUEST = -20,      // boot request malformed
-    OTA_E_RANGE = -21,        // fp_base or size outside the allowed region
-    OTA_E_SIZE = -22,         // pbin_size and ebin_size do not belong together
-    OTA_E_SAME = -23,         // this very image already runs
-    OTA_E_FILE_SIZE = -24,    // file size matches neither form of the .ebin
-    OTA_E_HEADER = -25,       // public header differs from the fw_info
-    OTA_E_CIPHER_HASH = -26,  // SHA-256 of the cipher text differs
-    OTA_E_PLAIN_HASH = -27,   // SHA-256 of the flash differs after programming
-    OTA_E_PADDING = -28,      // PKCS#7 padding is wrong (wrong key)
-    OTA_E_PATH = -29,         // path is not drive:/name
+    OTA_E_REQUEST = -20,     // boot request malformed
+    OTA_E_RANGE = -21,       // fp_base or size outside the allowed region
+    OTA_E_SIZE = -22,        // pbin_size and ebin_size do not belong together
+    OTA_E_SAME = -23,        // this very image already runs
+    OTA_E_FILE_SIZE = -24,   // file size matches neither form of the .ebin
+    OTA_E_HEADER = -25,      // public header differs from the fw_info
+    OTA_E_CIPHER_HASH = -26, // SHA-256 of the cipher text differs
+    OTA_E_PLAIN_HASH = -27,  // SHA-256 of the flash differs after programming
+    OTA_E_PADDING = -28,     // PKCS#7 padding is wrong (wrong key)
+    OTA_E_PATH = -29,        // path is not drive:/name
 
     // Flash, journal, crypto
     OTA_E_FLASH = -40,        // a write or erase did not read back
@@ -42,8 +42,8 @@ enum ota_status {
     OTA_E_CRYPTO = -44,       // the crypto engine reported an error or hung
 
     // Trial
-    OTA_E_UNCONFIRMED = -60,  // the trial application never confirmed
-    OTA_E_NO_PREVIOUS = -61,  // there is no version to go back to
+    OTA_E_UNCONFIRMED = -60, // the trial application never confirmed
+    OTA_E_NO_PREVIOUS = -61, // there is no version to go back to
 };
 
 #endif

@@ -1,0 +1,216 @@
+// AT exchanges: see at.h.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "at.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "format.h"
+
+static void begin(struct at *at, uint32_t timeout_ms)
+{
+    at->started_ms = at->time->now_ms(at->time->ctx);
+    at->timeout_ms = timeout_ms;
+    at->slices_left = timeout_ms / AT_SLICE_MS + 2u;
+    at->rx_position = 0;
+    at->rx_count = 0;
+    at->line_length = 0;
+}
+
+// Milliseconds until the deadline, 0 when it has passed.
+static uint32_t remaining_ms(const struct at *at)
+{
+    uint32_t passed = at->time->now_ms(at->time->ctx) - at->started_ms;
+    return passed < at->timeout_ms ? at->timeout_ms - passed : 0;
+}
+
+// Makes at least one byte available.
+static int fill(struct at *at)
+{
+    while (at->rx_position == at->rx_count) {
+        uint32_t wait_ms = remaining_ms(at);
+        if (wait_ms == 0 || at->slices_left == 0) {
+            return OTA_E_TIMEOUT;
+        }
+        wait_ms = wait_ms < AT_SLICE_MS ? wait_ms : AT_SLICE_MS;
+        int count =
+            at->uart->read(at->uart->ctx, at->rx, sizeof at->rx, wait_ms);
+        if (count < 0) {
+            return count;
+        }
+        if (count == 0) {
+            at->slices_left--;
+            at->idle(at->idle_ctx);
+        }
+        at->rx_position = 0;
+        at->rx_count = (size_t)count;
+    }
+    return OTA_OK;
+}
+
+void at_init(struct at *at, const struct uart_port *uart,
+             const struct time_port *time, void (*idle)(void *ctx),
+             void *idle_ctx)
+{
+    memset(at, 0, sizeof *at);
+    at->uart = uart;
+    at->time = time;
+    at->idle = idle;
+    at->idle_ctx = idle_ctx;
+}
+
+void at_drain(struct at *at, uint32_t quiet_ms, uint32_t limit_ms)
+{
+    begin(at, limit_ms);
+    uint32_t quiet_since = at->started_ms;
+    // An overrun is dropped like the bytes around it. A sender that never
+    // stops is left at the limit, by the clock or by the number of reads.
+    for (uint32_t reads = 0; reads < 20u * limit_ms + 2u; reads++) {
+        uint32_t slice = quiet_ms < AT_SLICE_MS ? quiet_ms : AT_SLICE_MS;
+        int count = at->uart->read(at->uart->ctx, at->rx, sizeof at->rx, slice);
+        uint32_t now = at->time->now_ms(at->time->ctx);
+        if (count != 0) {
+            quiet_since = now;
+        } else {
+            at->idle(at->idle_ctx);
+        }
+        if (remaining_ms(at) == 0 || now - quiet_since >= quiet_ms) {
+            return;
+        }
+    }
+}
+
+int at_send(struct at *at, uint32_t timeout_ms, const char *format, ...)
+{
+    char command[AT_COMMAND_SIZE];
+    va_list args;
+    va_start(args, format);
+    size_t length = format_text_v(command, sizeof command - 1, format, args);
+    va_end(args);
+    command[length++] = '\r';
+    at_drain(at, 0, 1);
+    begin(at, timeout_ms);
+    return at->uart->write(at->uart->ctx, command, length, timeout_ms);
+}
+
+static enum at_line classify(const char *line)
+{
+    if (strcmp(line, "OK") == 0) {
+        return AT_LINE_OK;
+    }
+    if (strcmp(line, "ERROR") == 0 || at_after(line, "+CME ERROR:") != NULL ||
+        at_after(line, "+CMS ERROR:") != NULL) {
+        return AT_LINE_ERROR;
+    }
+    return strcmp(line, "RDY") == 0 ? AT_LINE_REBOOT : AT_LINE_OTHER;
+}
+
+int at_read_line(struct at *at, enum at_line *kind)
+{
+    at->line_length = 0;
+    for (;;) {
+        int err = fill(at);
+        if (err != OTA_OK) {
+            return err;
+        }
+        char c = (char)at->rx[at->rx_position++];
+        if (c == '\r') {
+            continue;
+        }
+        if (c != '\n') {
+            // A NUL would hide the rest of the line; it is never text.
+            if (at->line_length < AT_LINE_SIZE) {
+                at->line[at->line_length++] = c == '\0' ? '?' : c;
+            }
+            continue;
+        }
+        // A full buffer is a line that is too long: drop it.
+        if (at->line_length > 0 && at->line_length < AT_LINE_SIZE) {
+            at->line[at->line_length] = '\0';
+            *kind = classify(at->line);
+            return OTA_OK;
+        }
+        at->line_length = 0;
+    }
+}
+
+int at_read_data(struct at *at, uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        int err = fill(at);
+        if (err != OTA_OK) {
+            return err;
+        }
+        size_t count = at->rx_count - at->rx_position;
+        count = count < size ? count : size;
+        memcpy(data, at->rx + at->rx_position, count);
+        at->rx_position += count;
+        data += count;
+        size -= count;
+    }
+    return OTA_OK;
+}
+
+static void keep_value(char *value, size_t value_size, const char *text)
+{
+    (void)format_text(value, value_size, "%s", text); // cut is harmless
+}
+
+int at_command(struct at *at, uint32_t timeout_ms, const char *command,
+               const char *prefix, char *value, size_t value_size)
+{
+    if (prefix != NULL) {
+        value[0] = '\0';
+    }
+    int err = at_send(at, timeout_ms, "%s", command);
+    while (err == OTA_OK) {
+        enum at_line kind;
+        err = at_read_line(at, &kind);
+        if (err != OTA_OK || kind == AT_LINE_OK) {
+            break;
+        }
+        if (kind == AT_LINE_ERROR) {
+            return OTA_E_MODEM;
+        }
+        if (kind == AT_LINE_REBOOT) {
+            return OTA_E_MODEM_REBOOT;
+        }
+        const char *rest = prefix != NULL ? at_after(at->line, prefix) : NULL;
+        if (rest != NULL) {
+            keep_value(value, value_size, rest);
+        }
+    }
+    return err;
+}
+
+const char *at_after(const char *line, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    if (strncmp(line, prefix, length) != 0) {
+        return NULL;
+    }
+    line += length;
+    while (*line == ' ') {
+        line++;
+    }
+    return line;
+}
+
+bool at_number(const char **text, uint32_t *number)
+{
+    const char *c = *text;
+    uint32_t value = 0;
+    while (*c >= '0' && *c <= '9') {
+        uint32_t digit = (uint32_t)(*c - '0');
+        if (value > (INT32_MAX - digit) / 10u) {
+            return false;
+        }
+        value = value * 10u + digit;
+        c++;
+    }
+    bool found = c != *text;
+    *text = c;
+    *number = value;
+    return found;
+}

@@ -1,0 +1,60 @@
+// SIM7600 driver: finding the modem at any baud rate, file size, file reading.
+//
+// Laws: the baud rate that the modem starts with is never changed for good
+// (AT+IPR is volatile, AT+IPREX is not used); every command has a deadline;
+// a read is one AT+CFTRANTX of at most SIM7600_READ_MAX bytes, and between
+// sim7600_read_start and sim7600_read_finish the caller may do something else,
+// since the UART port keeps what arrives.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef OTA_SIM7600_H
+#define OTA_SIM7600_H
+
+#include "at.h"
+#include "ota/fw_info.h"
+
+#define SIM7600_READ_MAX 4096u
+#define SIM7600_COMMAND_MS 3000u // short commands
+#define SIM7600_FILE_MS 10000u   // file system commands
+
+struct sim7600 {
+    struct at *at;
+    uint32_t baud_start; // what the modem starts with, usually 115200
+    uint32_t baud_fast;  // raised to after it was found; 0: stay
+    uint32_t baud;       // the host's present rate
+};
+
+// `at` must outlive `modem`.
+void sim7600_init(struct sim7600 *modem, struct at *at, uint32_t baud_start,
+                  uint32_t baud_fast);
+
+// Finds the modem: drains, then tries AT at the present, the fast, the start
+// and every other rate that both sides know, for at least `wait_ms`; then ATE0,
+// AT+CMEE=1, AT+CATR=1 and the volatile rate. OTA_E_TIMEOUT when nothing
+// answers.
+OTA_CHECKED int sim7600_open(struct sim7600 *modem, uint32_t wait_ms);
+
+// AT+CRESET. The modem answers again 10 to 30 s later, at its start rate.
+OTA_CHECKED int sim7600_restart(struct sim7600 *modem);
+
+// Size of the file at `path` (checked by ota_path_check). OTA_E_NO_FILE when
+// the folder or the file is not there.
+OTA_CHECKED int sim7600_file_size(struct sim7600 *modem, const char *path,
+                                  uint32_t *size);
+
+// Deletes the file. OTA_OK too when it is not there (it is looked for first:
+// deleting a missing file upsets some firmware).
+OTA_CHECKED int sim7600_file_delete(struct sim7600 *modem, const char *path);
+
+// Asks for `size` (1..SIM7600_READ_MAX) bytes at `offset`.
+OTA_CHECKED int sim7600_read_start(struct sim7600 *modem, const char *path,
+                                   uint32_t offset, uint32_t size);
+
+// Takes what was asked for: exactly `size` bytes or an error. OTA_E_SHORT_READ
+// when the modem ended early, OTA_E_PROTOCOL for a header that the manual does
+// not allow or a count beyond what was asked for; see at_command for the rest.
+// After an error the stream is out of step: call sim7600_open.
+OTA_CHECKED int sim7600_read_finish(struct sim7600 *modem, uint8_t *data,
+                                    uint32_t size);
+
+#endif

@@ -1,0 +1,380 @@
+// Journal: see journal.h.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "journal.h"
+
+#include <string.h>
+
+#include "crc32.h"
+
+#define HEADER_WORDS 4u // magic, sequence, snapshot_size, crc
+#define SEALED_AT 16u
+#define RECORD_OVERHEAD 8u // head and crc
+
+struct page_info {
+    bool is_usable;
+    bool is_blank;
+    bool is_firm; // sealed, or something was appended after the snapshot
+    uint32_t sequence;
+    uint32_t used; // end of the valid records
+};
+
+/// Records to state ///
+
+static void add_previous(struct journal *journal,
+                         const struct journal_image *image)
+{
+    memmove(&journal->previous[1], &journal->previous[0],
+            sizeof journal->previous - sizeof journal->previous[0]);
+    journal->previous[0] = *image;
+    if (journal->previous_count < JOURNAL_PREVIOUS_MAX) {
+        journal->previous_count++;
+    }
+}
+
+static void apply_step(struct journal *journal, uint32_t step, uint32_t error)
+{
+    journal->step = step;
+    journal->error = (int32_t)error;
+    journal->pages_done = 0;
+    journal->attempts = 0;
+}
+
+static void apply_image(struct journal *journal, uint32_t type,
+                        const struct journal_image *image)
+{
+    if (type == JOURNAL_CURRENT) {
+        journal->current = *image;
+        journal->has_current = true;
+    } else if (type == JOURNAL_PENDING) {
+        journal->pending = *image;
+        journal->has_pending = true;
+    } else if (type == JOURNAL_PREVIOUS) {
+        add_previous(journal, image);
+    }
+}
+
+static void apply_words(struct journal *journal, uint32_t type,
+                        const uint32_t *words)
+{
+    if (type == JOURNAL_PAGE_DONE && words[0] < UINT32_MAX &&
+        words[0] >= journal->pages_done) {
+        journal->pages_done = words[0] + 1u;
+    } else if (type == JOURNAL_ATTEMPT &&
+               journal->attempts < JOURNAL_ATTEMPTS_MAX) {
+        journal->attempt_reason[journal->attempts++] = words[0];
+    } else if (type == JOURNAL_TOKEN) {
+        journal->token = words[0];
+    }
+}
+
+// Unknown types and known types of another length are skipped.
+static void apply(struct journal *journal, uint32_t type,
+                  const uint32_t *payload, uint32_t length)
+{
+    if (length == sizeof(struct journal_image)) {
+        struct journal_image image;
+        memcpy(&image, payload, sizeof image);
+        image.path[OTA_PATH_SIZE - 1u] = '\0';
+        apply_image(journal, type, &image);
+    } else if (type == JOURNAL_STEP && length == 8) {
+        apply_step(journal, payload[0], payload[1]);
+    } else if (length == 4) {
+        apply_words(journal, type, payload);
+    }
+}
+
+/// Reading ///
+
+// Reads the record at `offset` into journal->record; the record's size in
+// bytes, 0 when there is none, negative when flash could not be read.
+static int read_record(struct journal *journal, uint32_t page_addr,
+                       uint32_t offset)
+{
+    const struct flash_port *flash = journal->flash;
+    uint32_t *record = journal->record;
+    if (offset + RECORD_OVERHEAD > OTA_PAGE_SIZE) {
+        return 0;
+    }
+    int err = flash->read(flash->ctx, page_addr + offset, record, 4);
+    if (err != OTA_OK) {
+        return err;
+    }
+    uint32_t length = record[0] >> 16;
+    uint32_t size = length + RECORD_OVERHEAD;
+    if ((record[0] & 0xFF00u) != 0 || (record[0] & 0xFFu) == 0 ||
+        length % 4u != 0 || length > JOURNAL_PAYLOAD_MAX ||
+        offset + size > OTA_PAGE_SIZE) {
+        return 0;
+    }
+    err = flash->read(flash->ctx, page_addr + offset, record, size);
+    if (err != OTA_OK) {
+        return err;
+    }
+    bool is_valid =
+        crc32_update(0, record, size - 4u) == record[size / 4u - 1u];
+    return is_valid ? (int)size : 0;
+}
+
+// Walks the records of a page from `offset`; with `applied`, into the state.
+// Sets `end` behind the last valid one.
+static int walk(struct journal *journal, uint32_t page_addr, uint32_t offset,
+                bool applied, uint32_t *end)
+{
+    int size;
+    while ((size = read_record(journal, page_addr, offset)) > 0) {
+        if (applied) {
+            apply(journal, journal->record[0] & 0xFFu, &journal->record[1],
+                  journal->record[0] >> 16);
+        }
+        offset += (uint32_t)size;
+    }
+    *end = offset;
+    return size;
+}
+
+// CRC of the header's first three words and the snapshot in flash.
+static int snapshot_crc(struct journal *journal, uint32_t page_addr,
+                        const uint32_t *header, uint32_t *crc)
+{
+    const struct flash_port *flash = journal->flash;
+    uint32_t offset = JOURNAL_RECORDS_AT;
+    uint32_t end = offset + header[2];
+    *crc = crc32_update(0, header, 12);
+    while (offset < end) {
+        uint32_t size = end - offset;
+        size = size < sizeof journal->record ? size : sizeof journal->record;
+        int err =
+            flash->read(flash->ctx, page_addr + offset, journal->record, size);
+        if (err != OTA_OK) {
+            return err;
+        }
+        *crc = crc32_update(*crc, journal->record, size);
+        offset += size;
+    }
+    return OTA_OK;
+}
+
+static int page_is_blank(struct journal *journal, uint32_t page_addr,
+                         bool *is_blank)
+{
+    const struct flash_port *flash = journal->flash;
+    *is_blank = true;
+    for (uint32_t offset = 0; offset < OTA_PAGE_SIZE && *is_blank;
+         offset += 512u) {
+        int err =
+            flash->read(flash->ctx, page_addr + offset, journal->record, 512);
+        if (err != OTA_OK) {
+            return err;
+        }
+        for (uint32_t i = 0; i < 128u; i++) {
+            *is_blank = *is_blank && journal->record[i] == UINT32_MAX;
+        }
+    }
+    return OTA_OK;
+}
+
+static int inspect(struct journal *journal, uint32_t page,
+                   struct page_info *info)
+{
+    const struct flash_port *flash = journal->flash;
+    uint32_t page_addr = journal->start_addr + page * OTA_PAGE_SIZE;
+    uint32_t header[HEADER_WORDS + 1u];
+    uint32_t crc;
+    memset(info, 0, sizeof *info);
+    int err = page_is_blank(journal, page_addr, &info->is_blank);
+    if (err == OTA_OK) {
+        err = flash->read(flash->ctx, page_addr, header, sizeof header);
+    }
+    if (err != OTA_OK || header[0] != JOURNAL_MAGIC || header[1] == 0 ||
+        header[2] > OTA_PAGE_SIZE - JOURNAL_RECORDS_AT || header[2] % 4u != 0) {
+        return err;
+    }
+    uint32_t snapshot_end = JOURNAL_RECORDS_AT + header[2];
+    err = snapshot_crc(journal, page_addr, header, &crc);
+    if (err == OTA_OK) {
+        err = walk(journal, page_addr, JOURNAL_RECORDS_AT, false, &info->used);
+    }
+    info->sequence = header[1];
+    info->is_usable =
+        err == OTA_OK && crc == header[3] && info->used >= snapshot_end;
+    info->is_firm = header[SEALED_AT / 4u] == 0 || info->used > snapshot_end;
+    return err;
+}
+
+// Which page holds the state, or -1. The newer one counts as soon as it is
+// firm; an older one that is still there was the truth until then.
+static int choose(const struct page_info info[2])
+{
+    if (!info[0].is_usable || !info[1].is_usable) {
+        return info[0].is_usable ? 0 : info[1].is_usable ? 1 : -1;
+    }
+    int newer = info[1].sequence > info[0].sequence ? 1 : 0;
+    return info[newer].is_firm ? newer : 1 - newer;
+}
+
+int journal_load(struct journal *journal, const struct flash_port *flash,
+                 uint32_t start_addr)
+{
+    struct page_info info[2];
+    memset(journal, 0, sizeof *journal);
+    journal->flash = flash;
+    journal->start_addr = start_addr;
+    for (uint32_t page = 0; page < 2u; page++) {
+        int err = inspect(journal, page, &info[page]);
+        if (err != OTA_OK) {
+            return err;
+        }
+    }
+    int taken = choose(info);
+    if (taken < 0) {
+        return OTA_E_JOURNAL;
+    }
+    journal->page = (uint32_t)taken;
+    journal->sequence = info[taken].sequence;
+    uint32_t page_addr = start_addr + journal->page * OTA_PAGE_SIZE;
+    int err =
+        walk(journal, page_addr, JOURNAL_RECORDS_AT, true, &journal->used);
+    if (err == OTA_OK && !journal->has_current) {
+        return OTA_E_JOURNAL;
+    }
+    // A cut left the other page: keys in it must not outlive their version.
+    if (err == OTA_OK && !info[1 - taken].is_blank) {
+        err = flash->erase_page(flash->ctx, start_addr + (uint32_t)(1 - taken) *
+                                                             OTA_PAGE_SIZE);
+    }
+    return err;
+}
+
+/// Writing ///
+
+struct writer {
+    struct journal *journal;
+    uint32_t addr; // 0: only count and check
+    uint32_t size;
+    uint32_t crc;
+    int err;
+};
+
+static void put_record(struct writer *writer, uint32_t type,
+                       const void *payload, uint32_t length)
+{
+    uint32_t *record = writer->journal->record;
+    const struct flash_port *flash = writer->journal->flash;
+    uint32_t size = length + RECORD_OVERHEAD;
+    record[0] = type | length << 16;
+    memcpy(&record[1], payload, length);
+    record[size / 4u - 1u] = crc32_update(0, record, size - 4u);
+    writer->crc = crc32_update(writer->crc, record, size);
+    if (writer->addr != 0 && writer->err == OTA_OK) {
+        writer->err = flash->write(flash->ctx, writer->addr + writer->size,
+                                   record, size / 4u);
+    }
+    writer->size += size;
+}
+
+static void put_snapshot(struct writer *writer)
+{
+    struct journal *journal = writer->journal;
+    put_record(writer, JOURNAL_CURRENT, &journal->current,
+               sizeof journal->current);
+    if (journal->has_pending) {
+        put_record(writer, JOURNAL_PENDING, &journal->pending,
+                   sizeof journal->pending);
+    }
+    for (uint32_t i = journal->previous_count; i > 0; i--) {
+        put_record(writer, JOURNAL_PREVIOUS, &journal->previous[i - 1u],
+                   sizeof journal->previous[0]);
+    }
+    const uint32_t step[2] = {journal->step, (uint32_t)journal->error};
+    put_record(writer, JOURNAL_STEP, step, sizeof step);
+    if (journal->token != 0) {
+        put_record(writer, JOURNAL_TOKEN, &journal->token, 4);
+    }
+    if (journal->pages_done != 0) {
+        uint32_t highest = journal->pages_done - 1u;
+        put_record(writer, JOURNAL_PAGE_DONE, &highest, 4);
+    }
+    for (uint32_t i = 0; i < journal->attempts; i++) {
+        put_record(writer, JOURNAL_ATTEMPT, &journal->attempt_reason[i], 4);
+    }
+}
+
+int journal_save(struct journal *journal)
+{
+    const struct flash_port *flash = journal->flash;
+    uint32_t old_addr = journal->start_addr + journal->page * OTA_PAGE_SIZE;
+    uint32_t page = 1u - journal->page;
+    uint32_t addr = journal->start_addr + page * OTA_PAGE_SIZE;
+    struct writer count = {journal, 0, 0, 0, OTA_OK};
+    put_snapshot(&count);
+    if (journal->sequence == UINT32_MAX ||
+        count.size > OTA_PAGE_SIZE - JOURNAL_RECORDS_AT) {
+        return OTA_E_JOURNAL_FULL;
+    }
+    uint32_t header[HEADER_WORDS] = {JOURNAL_MAGIC, journal->sequence + 1u,
+                                     count.size, 0};
+    struct writer writer = {journal, addr + JOURNAL_RECORDS_AT, 0,
+                            crc32_update(0, header, 12), OTA_OK};
+    writer.err = flash->erase_page(flash->ctx, addr);
+    put_snapshot(&writer);
+    header[3] = writer.crc;
+    const uint32_t sealed = 0;
+    int err = writer.err;
+    if (err == OTA_OK) {
+        err = flash->write(flash->ctx, addr, header, HEADER_WORDS);
+    }
+    if (err == OTA_OK) {
+        err = flash->write(flash->ctx, addr + SEALED_AT, &sealed, 1);
+    }
+    if (err == OTA_OK) {
+        err = flash->erase_page(flash->ctx, old_addr);
+    }
+    if (err == OTA_OK) {
+        journal->page = page;
+        journal->sequence++;
+        journal->used = JOURNAL_RECORDS_AT + count.size;
+        journal->is_fresh = true;
+    }
+    return err;
+}
+
+// Applies the change, then makes flash say the same: by one record, or by a
+// whole new page when this one may not be appended to or is full.
+static int append(struct journal *journal, enum journal_type type,
+                  const uint32_t *payload, uint32_t length)
+{
+    uint32_t addr = journal->start_addr + journal->page * OTA_PAGE_SIZE;
+    apply(journal, type, payload, length);
+    if (!journal->is_fresh ||
+        journal->used + length + RECORD_OVERHEAD > OTA_PAGE_SIZE) {
+        return journal_save(journal);
+    }
+    struct writer writer = {journal, addr + journal->used, 0, 0, OTA_OK};
+    put_record(&writer, type, payload, length);
+    journal->used += writer.size;
+    if (writer.err != OTA_OK) {
+        // The page has a bad record now: what follows it would not be read.
+        return journal_save(journal);
+    }
+    return OTA_OK;
+}
+
+int journal_set_step(struct journal *journal, enum ota_step step, int error)
+{
+    const uint32_t payload[2] = {(uint32_t)step, (uint32_t)error};
+    return append(journal, JOURNAL_STEP, payload, sizeof payload);
+}
+
+int journal_page_done(struct journal *journal, uint32_t page_index)
+{
+    return append(journal, JOURNAL_PAGE_DONE, &page_index, 4);
+}
+
+int journal_attempt(struct journal *journal, uint32_t resetreas)
+{
+    if (journal->attempts >= JOURNAL_ATTEMPTS_MAX) {
+        return OTA_OK;
+    }
+    return append(journal, JOURNAL_ATTEMPT, &resetreas, 4);
+}
