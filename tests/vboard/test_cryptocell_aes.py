@@ -139,7 +139,7 @@ def test_a_buffer_can_be_decrypted_in_place() -> None:
     aes.setup(CBC, flags=DECRYPT)
     aes.load(R.AES_IV_0, IV)
     cipher = bytes.fromhex(VECTORS["cbc"][1])
-    assert PLAIN == aes.run(cipher, source=SOURCE, target=SOURCE)
+    assert aes.run(cipher, source=SOURCE, target=SOURCE) == PLAIN
 
 
 def test_the_counter_is_128_bits_wide_and_the_last_block_may_be_short() -> None:
@@ -191,11 +191,11 @@ def test_cmac_of_the_whole_message_in_one_transfer_and_of_nothing() -> None:
     aes.load(R.AES_IV_0, bytes(16))
     aes.reg(R.AES_CMAC_INIT, 1)
     aes.reg(R.AES_CMAC_SIZE0_KICK, 1)
-    assert "bb1d6929e95937287fa37d129b756746" == aes.words(R.AES_IV_0).hex()
+    assert aes.words(R.AES_IV_0).hex() == "bb1d6929e95937287fa37d129b756746"
     aes.load(R.AES_IV_0, bytes(16))
     aes.reg(R.AES_REMAINING_BYTES, 40)
     aes.absorb(PLAIN[:40])
-    assert "dfa66747de9ae63030ca32611497c827" == aes.words(R.AES_IV_0).hex()
+    assert aes.words(R.AES_IV_0).hex() == "dfa66747de9ae63030ca32611497c827"
 
 
 @pytest.mark.parametrize("flow", [2, 3, 10], ids=["to-hash", "and-hash", "both"])
@@ -226,7 +226,7 @@ def test_flow_9_macs_and_copies() -> None:
     aes.setup(CBC_MAC)
     aes.load(R.AES_IV_0, bytes(16))
     aes.reg(R.CRYPTO_CTL, 9)
-    assert PLAIN == aes.run(PLAIN)
+    assert aes.run(PLAIN) == PLAIN
     reference = Cipher(algorithms.AES(KEY), modes.CBC(bytes(16))).encryptor()
     assert reference.update(PLAIN)[-16:] == aes.words(R.AES_IV_0)
 
