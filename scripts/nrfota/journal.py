@@ -161,12 +161,17 @@ class State:
 
 @dataclass(frozen=True)
 class Journal:
-    """Both pages, the one that counts (None when neither does), and its state."""
+    """Both pages, the one that counts (None when neither does), and its state.
+
+    `problems` are what resets can leave behind too; `bad_records` have a good CRC
+    and content that makes no sense.
+    """
 
     pages: tuple[Page, ...]
     active: int | None
     state: State
     problems: tuple[str, ...]
+    bad_records: tuple[str, ...] = ()
 
 
 def check_path(path: str) -> str:
@@ -234,7 +239,7 @@ def read_journal(data: bytes, *, page_size: int) -> Journal:
         problems.append(
             f"page {active}: bytes behind the last valid record are not blank"
         )
-    return Journal(pages, active, state, (*problems, *bad))
+    return Journal(pages, active, state, tuple(problems), tuple(bad))
 
 
 def read_page(data: bytes) -> Page:
