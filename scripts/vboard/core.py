@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processor core at work: slices of instructions, exceptions, sleep and time.
+
+Rule 1: time is a count of 64 MHz cycles, one per instruction; `now_ns` is
+        `cycles * 125 // 8`. A slice ends exactly at the next alarm.
+Rule 2: whatever a register access changes (a pending interrupt, an earlier alarm, a
+        reset) takes effect right behind the instruction that made it.
+Rule 3: errors raised while a callback runs come out of `run`; bus errors become
+        guest exceptions when `faults` is "guest".
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+from vboard import exceptions as x
+from vboard import nvic as n
+from vboard.clock import Clock
+from vboard.cpu import RAM_BASE, RAM_SIZE, Cpu, Stop, StopReason
+from vboard.dwt import MON_EN, Debug
+from vboard.errors import GuestError
+from vboard.exceptions import Exceptions, Lockup
+from vboard.fabric import Bus, ResetKind
+from vboard.fpu import Fpu
+from vboard.mpu import Mpu
+from vboard.nvic import Nvic
+from vboard.scb import HARDFAULT_DEBUGEVT, SEVONPEND, SLEEPONEXIT, PrivateBus, Scb
+from vboard.systick import SysTick
+
+LONGEST_SLICE = 1 << 20
+ENTRY_CYCLES = 12  # Cortex-M4 TRM, interrupt latency
+PRIVATE_BUS = 0xE000_0000
+
+
+def cycles_at(at_ns: int) -> int:
+    """The first cycle that begins at or after `at_ns`."""
+    return -(-at_ns * 8 // 125)
+
+
+def ns_at(cycles: int) -> int:
+    """When cycle number `cycles` begins."""
+    return cycles * 125 // 8
+
+
+class RunEnd(enum.Enum):
+    """Why `run` came back."""
+
+    TIME = "the given time was reached"
+    STOPPED = "the stop condition held"
+    IDLE = "the CPU sleeps and nothing will wake it"
+
+
+class Core:
+    """CPU, NVIC and system control space on one clock and bus."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        bus: Bus,
+        faults: str,
+        bus_errors: tuple[type[GuestError], ...],
+    ) -> None:
+        self.clock, self.bus = clock, bus
+        self.faults, self._bus_errors = faults, bus_errors
+        self.cpu = Cpu()
+        self.nvic = Nvic()
+        self.scb = Scb(self.nvic, self._current_exception)
+        self.fpu = Fpu(lambda: bool(self.cpu.get("control") & x.FPCA))
+        self.mpu = Mpu()
+        self.debug = Debug(self._awake_cycles)
+        self.systick = SysTick(clock, lambda: self.nvic.pend(n.SYSTICK))
+        self.private = PrivateBus(
+            nvic=self.nvic,
+            scb=self.scb,
+            systick=self.systick,
+            fpu=self.fpu,
+            mpu=self.mpu,
+            debug=self.debug,
+        )
+        self.exceptions = Exceptions(
+            cpu=self.cpu, nvic=self.nvic, scb=self.scb, fpu=self.fpu
+        )
+        self.on_access: Callable[[bool, int, int, int], None] | None = None
+        self._base = 0  # cycles at the start of the slice
+        self._slept = 0
+        self._in_slice = False
+        self._ending = False
+        self._slice_end = 0
+        self._sleeping: StopReason | None = None
+        self.off = False  # System OFF
+        self._reset: ResetKind | None = None
+        self._fault_address: int | None = None
+        self.do_reset: Callable[[ResetKind], None]
+        self._connect()
+
+    def _connect(self) -> None:
+        cpu, bus = self.cpu, self.bus
+        cpu.on_read, cpu.on_write, cpu.on_store = self._read, self._write, self._store
+        cpu.on_error = self._error
+        self.nvic.changed = self._look_again
+        self.nvic.on_pend = self._pended
+        self.scb.on_reset_request = lambda: self.request_reset(ResetKind.SOFT)
+        bus.ram_read, bus.ram_write = cpu.ram_read, cpu.ram_write
+        bus.stall_cpu_until_ns = self._stall
+        bus.request_reset = self.request_reset
+        bus.request_system_off = self._system_off
+        self.clock.on_alarm = self._alarm_set
+
+    # Reset
+
+    def request_reset(self, kind: ResetKind) -> None:
+        """Resets the chip behind the present instruction."""
+        self._reset = kind
+        self._look_again()
+
+    def _system_off(self) -> None:
+        self.off = True
+        self._look_again()
+
+    def start(self) -> None:
+        """The state that every reset leads to: vectors from address 0."""
+        self.nvic.reset()
+        self.scb.reset()
+        self.fpu.reset()
+        self.mpu.reset()
+        self.debug.reset()
+        self.systick.reset()
+        self._sleeping, self.off, self._reset = None, False, None
+        self.exceptions.event = False
+        cpu = self.cpu
+        vectors = cpu.memory_read(0, 8) or b""
+        stack = int.from_bytes(vectors[0:4], "little")
+        entry = int.from_bytes(vectors[4:8], "little")
+        cpu.set("xpsr", x.THUMB)
+        for name in ("faultmask", "primask", "basepri", "control", "psp", "fpscr"):
+            cpu.set(name, 0)
+        cpu.set("msp", stack & ~3)
+        cpu.set("lr", 0xFFFF_FFFF)
+        cpu.set("pc", entry)
+        if not entry & 1:
+            self.exceptions.fault(x.INVSTATE, pc=entry)
+
+    # Running
+
+    def run(
+        self, until_ns: int | None = None, stop: Callable[[], bool] | None = None
+    ) -> RunEnd:
+        """Runs until `until_ns`, or `stop()` (asked between slices), or for ever."""
+        end = None if until_ns is None else cycles_at(until_ns)
+        while True:
+            if stop is not None and stop():
+                return RunEnd.STOPPED
+            if end is not None and self._base >= end:
+                return RunEnd.TIME
+            if self._reset is not None:
+                kind, self._reset = self._reset, None
+                self.do_reset(kind)
+            if self._sleeping is not None or self.off:
+                if not self._sleep(end):
+                    return RunEnd.IDLE
+                continue
+            try:
+                self._step(end)
+            except Lockup:
+                self.request_reset(ResetKind.LOCKUP)
+
+    def _step(self, end: int | None) -> None:
+        if self.nvic.pending & self.nvic.enabled:
+            number = self.exceptions.to_take()
+            if number:
+                self.exceptions.enter(number)
+                self._advance(ENTRY_CYCLES)
+                return
+        else:
+            self.cpu.masked_pending = False
+        slice_end = self._base + LONGEST_SLICE
+        if end is not None and end < slice_end:
+            slice_end = end
+        next_ns = self.clock.next_ns()
+        if next_ns is not None:
+            slice_end = min(slice_end, cycles_at(next_ns))
+        if slice_end <= self._base:
+            self._advance(0)
+            return
+        self._slice_end = slice_end
+        self._ending = False
+        self._in_slice = True
+        try:
+            stopped = self.cpu.run(slice_end - self._base)
+        finally:
+            self._in_slice = False
+        self._advance(stopped.executed)
+        if stopped.reason is not StopReason.LIMIT:
+            self._handle(stopped)
+
+    def _advance(self, cycles: int) -> None:
+        self._base += cycles
+        self.clock.advance_to_ns(ns_at(self._base))
+
+    def _sleep(self, end: int | None) -> bool:
+        """Jumps to the next alarm; False when there is none and no `end`."""
+        if not self.off and self._awake():
+            self._sleeping = None
+            return True
+        next_ns = self.clock.next_ns()
+        target = end if next_ns is None else cycles_at(next_ns)
+        if target is None:
+            return False
+        if end is not None and target > end:
+            target = end
+        if target > self._base:
+            self._slept += target - self._base
+            self._base = target
+        self.clock.advance_to_ns(ns_at(self._base))
+        return True
+
+    def _awake(self) -> bool:
+        if self._sleeping is StopReason.WFE and self.exceptions.event:
+            self.exceptions.event = False
+            return True
+        return self.exceptions.wakes(from_wfi=self._sleeping is StopReason.WFI)
+
+    def _handle(self, stop: Stop) -> None:
+        """Acts on what ended a slice early."""
+        exceptions, pc = self.exceptions, stop.pc
+        match stop.reason:
+            case StopReason.WFI:
+                self._sleeping = stop.reason
+            case StopReason.WFE:
+                self._wait_for_event(pc)
+            case StopReason.SVC:
+                exceptions.take_synchronous(n.SVCALL, pc=pc, cause="SVC")
+                self._advance(ENTRY_CYCLES)
+            case StopReason.EXC_RETURN:
+                exceptions.leave(pc)
+                self._advance(ENTRY_CYCLES)
+                if self.scb.scr & SLEEPONEXIT and not self.nvic.active:
+                    self._sleeping = StopReason.WFI
+            case StopReason.BKPT:
+                self._breakpoint(pc)
+            case StopReason.UNDEFINED:
+                exceptions.fault(x.UNDEFINSTR, pc=pc)
+            case StopReason.INVALID_STATE:
+                exceptions.fault(x.INVSTATE, pc=pc)
+            case StopReason.UNALIGNED:
+                exceptions.fault(x.UNALIGNED, pc=pc)
+            case StopReason.ABORT:
+                exceptions.fault(x.PRECISERR, pc=pc, address=self._fault_address)
+            case StopReason.FETCH:
+                self._unmapped("instruction fetch", x.IBUSERR, stop)
+            case StopReason.READ:
+                self._unmapped("load", x.PRECISERR, stop)
+            case StopReason.WRITE:
+                self._unmapped("store", x.PRECISERR, stop)
+
+    def _unmapped(self, what: str, flag: int, stop: Stop) -> None:
+        if self.faults != "guest":
+            error = GuestError(
+                f"{what} at 0x{stop.address:08x}, where there is no memory",
+                block="bus",
+            )
+            error.pc = stop.pc
+            raise error
+        address = None if flag == x.IBUSERR else stop.address
+        self.exceptions.fault(flag, pc=stop.pc, address=address)
+
+    def _breakpoint(self, pc: int) -> None:
+        if self.debug.demcr & MON_EN:
+            self.scb.dfsr |= 2
+            self.exceptions.take_synchronous(n.DEBUG_MONITOR, pc=pc, cause="BKPT")
+        else:
+            self.exceptions.hard_fault(HARDFAULT_DEBUGEVT, pc=pc, cause="BKPT")
+
+    def _wait_for_event(self, pc: int) -> None:
+        if self.exceptions.event or self._event_sent(pc):
+            self.exceptions.event = False
+        else:
+            self._sleeping = StopReason.WFE
+
+    def _event_sent(self, pc: int) -> bool:
+        """True when a SEV stands in the few instructions before the WFE at pc - 2.
+
+        The engine runs SEV without telling; the idiom SEV; WFE is what matters.
+        """
+        code = self.cpu.memory_read(pc - 10, 8)
+        if code is None:
+            return False
+        halfwords = [code[i : i + 2] for i in range(0, 8, 2)]
+        last_wfe = max(
+            (i for i, h in enumerate(halfwords) if h == b"\x20\xbf"), default=-1
+        )
+        return b"\x40\xbf" in halfwords[last_wfe + 1 :]
+
+    # Callbacks from the CPU, inside a slice
+
+    def _now(self) -> None:
+        self.clock.set_now_ns((self._base + self.cpu.elapsed) * 125 // 8)
+
+    def _read(self, address: int, size: int) -> int:
+        self._now()
+        if address >= PRIVATE_BUS:
+            value = self.private.read(address, size)
+        else:
+            self._check_access(address, size)
+            value = self.bus.read(address)
+        if self.on_access is not None:
+            self.on_access(False, address, size, value)
+        return value
+
+    def _write(self, address: int, size: int, value: int) -> None:
+        self._now()
+        if self.on_access is not None:
+            self.on_access(True, address, size, value)
+        if address >= PRIVATE_BUS:
+            self.private.write(address, size, value)
+        else:
+            self._check_access(address, size)
+            self.bus.write(address, value)
+
+    def _store(self, address: int, size: int, value: int) -> None:
+        self._now()
+        self._fault_address = address
+        self.bus.flash_store(address, size, value)
+
+    def _check_access(self, address: int, size: int) -> None:
+        self._fault_address = address
+        if size != 4 or address & 3:
+            block = self.bus.find(address)
+            raise GuestError(
+                f"expected a 32-bit aligned access to 0x{address & ~3:08x}, "
+                f"got {8 * size} bits at 0x{address:08x}",
+                block="bus" if block is None else block.name,
+            )
+
+    def _error(self, error: BaseException) -> None:
+        """Returns when the guest shall see the error as a bus fault."""
+        if isinstance(error, GuestError):
+            if error.pc is None:
+                error.pc = self.cpu.get("pc")
+            if self.faults == "guest" and isinstance(error, self._bus_errors):
+                return
+        raise error
+
+    def _stall(self, until_ns: int) -> None:
+        """Flash is busy: time goes on, the CPU does not (unless it runs from RAM)."""
+        if not self._in_slice:
+            return
+        if self.cpu.ram_code:
+            pc = self.cpu.get("pc")
+            if RAM_BASE <= pc < RAM_BASE + RAM_SIZE:
+                return
+        now = self._base + self.cpu.elapsed
+        target = cycles_at(until_ns)
+        if target <= now:
+            return
+        self._base += target - now
+        self.clock.advance_to_ns(ns_at(target))
+        if not self._ending:
+            self._slice_end = max(self._slice_end, target)
+            next_ns = self.clock.next_ns()
+            if next_ns is not None:
+                self._slice_end = min(self._slice_end, cycles_at(next_ns))
+            self.cpu.set_limit(self._slice_end - self._base)
+
+    def _look_again(self) -> None:
+        if self._in_slice and not self._ending:
+            self._ending = True
+            self.cpu.stop_after_instruction()
+
+    def _pended(self) -> None:
+        if self.scb.scr & SEVONPEND:
+            self.exceptions.event = True
+
+    def _alarm_set(self, at_ns: int) -> None:
+        if self._in_slice and not self._ending:
+            cycles = cycles_at(at_ns)
+            if cycles < self._slice_end:
+                self._slice_end = cycles
+                self.cpu.limit_slice(cycles - self._base)
+
+    def _current_exception(self) -> int:
+        return self.cpu.get("ipsr") & 0x1FF
+
+    def _awake_cycles(self) -> int:
+        return self._base + self.cpu.elapsed - self._slept

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exception entry, return, faults and lockup (ARMv7-M ARM, B1.5).
+
+Rule 1: this file knows frames and EXC_RETURN; the NVIC knows who is pending, the
+        CPU knows registers and memory.
+Rule 2: entry and return happen between slices, so the CPU is never inside an IT
+        block or a multiple transfer.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from vboard import nvic as n
+from vboard import scb as s
+from vboard.cpu import Cpu
+from vboard.errors import GuestError
+from vboard.fpu import ASPEN, LSPACT, LSPEN, Fpu
+from vboard.nvic import Nvic, exception_name
+from vboard.scb import Scb
+
+THUMB = 1 << 24
+PADDED = 1 << 9  # of the stacked xPSR
+IT_BITS = 0x0600_FC00
+SPSEL, FPCA = 1 << 1, 1 << 2
+
+# CFSR
+IACCVIOL, DACCVIOL, MUNSTKERR, MSTKERR, MMARVALID = (
+    1 << 0, 1 << 1, 1 << 3, 1 << 4, 1 << 7,
+)  # fmt: skip
+IBUSERR, PRECISERR, IMPRECISERR, UNSTKERR, STKERR, BFARVALID = (
+    1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 15,
+)  # fmt: skip
+UNDEFINSTR, INVSTATE, INVPC, NOCP, UNALIGNED, DIVBYZERO = (
+    1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 24, 1 << 25,
+)  # fmt: skip
+_FAULT_NAMES = {
+    IACCVIOL: "IACCVIOL", DACCVIOL: "DACCVIOL", IBUSERR: "IBUSERR",
+    PRECISERR: "PRECISERR", UNSTKERR: "UNSTKERR", STKERR: "STKERR",
+    UNDEFINSTR: "UNDEFINSTR", INVSTATE: "INVSTATE", INVPC: "INVPC",
+    NOCP: "NOCP", UNALIGNED: "UNALIGNED", DIVBYZERO: "DIVBYZERO",
+}  # fmt: skip
+
+_RETURNS = {  # EXC_RETURN bits 3..0: (to handler mode, PSP)
+    0x1: (True, False),
+    0x9: (False, False),
+    0xD: (False, True),
+}
+_CORE = ("r0", "r1", "r2", "r3", "r12", "lr", "pc", "xpsr", "control", "msp", "psp")
+_MASKS = ("ipsr", "primask", "basepri", "faultmask")
+_FLOATS = (*(f"s{i}" for i in range(16)), "fpscr")
+
+
+class Lockup(Exception):
+    """A fault that no handler can take."""
+
+
+class Exceptions:
+    """Takes and leaves exceptions on behalf of the CPU."""
+
+    def __init__(self, *, cpu: Cpu, nvic: Nvic, scb: Scb, fpu: Fpu) -> None:
+        self._cpu, self._nvic, self._scb, self._fpu = cpu, nvic, scb, fpu
+        self._core = cpu.registers(*_CORE)
+        self._masks = cpu.registers(*_MASKS)
+        self._floats = cpu.registers(*_FLOATS)
+        self._entry = cpu.registers("control", "ipsr", "msp", "lr", "xpsr", "pc")
+        self._to_thread_psp = cpu.registers("control", "psp")
+        self.event = False  # the event register of WFE
+        self.on_fault: Callable[[str], None] = lambda message: None
+
+    # Priorities
+
+    def execution_priority(self) -> int:
+        """Priority that an exception must beat now."""
+        _, primask, basepri, faultmask = self._masks.read()
+        return self._priority(primask, basepri, faultmask)
+
+    def _priority(self, primask: int, basepri: int, faultmask: int) -> int:
+        priority = self._nvic.active_priority()
+        if basepri & 0xFF:
+            priority = min(priority, basepri & 0xFF & self._nvic.group_mask)
+        if primask & 1:
+            priority = min(priority, 0)
+        if faultmask & 1:
+            priority = min(priority, -1)
+        return priority
+
+    def to_take(self) -> int:
+        """The exception to take now, or 0."""
+        best = self._nvic.best()
+        if not best:
+            self._cpu.masked_pending = False
+            return 0
+        beats = self._nvic.group_priority(best) < self.execution_priority()
+        # A waiting one that active handlers do not hold back waits for a mask.
+        self._cpu.masked_pending = not beats and (
+            self._nvic.group_priority(best) < self._nvic.active_priority()
+        )
+        return best if beats else 0
+
+    def wakes(self, *, from_wfi: bool) -> bool:
+        """True when what is pending ends a WFI (PRIMASK does not count) or WFE."""
+        best = self._nvic.best()
+        if not best:
+            return False
+        _, primask, basepri, faultmask = self._masks.read()
+        limit = self._priority(0 if from_wfi else primask, basepri, faultmask)
+        return self._nvic.group_priority(best) < limit
+
+    # Entry
+
+    def enter(self, number: int, return_pc: int | None = None) -> None:
+        """Takes exception `number`; `return_pc` is PC unless given."""
+        core = self._core.read()
+        xpsr, control, msp, psp = core[7:11]
+        if return_pc is None:
+            return_pc = core[6]
+        use_psp = bool(control & SPSEL) and not xpsr & 0x1FF
+        exc_return, stack = self._push(core, return_pc, use_psp=use_psp)
+        if use_psp:
+            self._cpu.set("psp", stack)
+        self._take(number, exc_return, None if use_psp else stack)
+
+    def _push(
+        self, core: list[int], return_pc: int, *, use_psp: bool
+    ) -> tuple[int, int]:
+        xpsr, control, msp, psp = core[7:11]
+        extended = bool(control & FPCA)
+        stack = psp if use_psp else msp
+        size = 0x68 if extended else 0x20
+        align = 4 if self._scb.ccr & s.STKALIGN or extended else 0
+        frame = (stack - size) & 0xFFFF_FFFF & ~align & ~3
+        xpsr = (xpsr & ~PADDED & ~IT_BITS) | (PADDED if stack & align else 0)
+        data = struct.pack("<8I", *core[0:6], return_pc & ~1, xpsr | THUMB)
+        if extended:
+            data += struct.pack("<18I", *self._floats.read(), 0)
+        self._store_frame(frame, data)
+        if extended:
+            self._preserve(frame + 0x20)
+        exc_return = 0xFFFF_FFE1 if extended else 0xFFFF_FFF1
+        if not xpsr & 0x1FF:
+            exc_return |= 0xC if use_psp else 0x8
+        return exc_return, frame
+
+    def _preserve(self, address: int) -> None:
+        self._fpu.settle()
+        if self._fpu.fpccr & LSPEN:
+            self._fpu.fpcar = address
+            self._fpu.fpccr |= LSPACT
+
+    def _take(self, number: int, exc_return: int, msp: int | None) -> None:
+        """Branches to the handler (ARM ARM, ExceptionTaken)."""
+        vector = self._vector(number)
+        cpu = self._cpu
+        if msp is not None:
+            cpu.set("msp", msp)
+        cpu.set("ipsr", number)
+        cpu.set("control", cpu.get("control") & ~(SPSEL | FPCA))
+        cpu.set("lr", exc_return)
+        self._nvic.activate(number)
+        self.event = True
+        cpu.set("pc", vector | 1)
+        if not vector & 1:
+            self.fault(INVSTATE, pc=vector & ~1)
+
+    def _vector(self, number: int) -> int:
+        address = self._scb.vtor + 4 * number
+        word = self._cpu.memory_read(address, 4)
+        if word is None:
+            self._scb.hfsr |= s.HARDFAULT_VECTTBL
+            raise GuestError(
+                f"vector of {exception_name(number)} read from 0x{address:08x}, "
+                "where there is no memory",
+                block="SCB",
+                register="VTOR",
+            )
+        return int.from_bytes(word, "little")
+
+    def _store_frame(self, address: int, data: bytes) -> None:
+        ram, end = 0x2000_0000, 0x2004_0000
+        if not ram <= address <= end - len(data):
+            raise GuestError(
+                f"exception frame pushed to 0x{address:08x}, outside of Data RAM "
+                "(stack overflow?)",
+                block="CPU",
+            )
+        self._cpu.ram_write(address, data)
+
+    # Return
+
+    def leave(self, exc_return: int) -> int:
+        """Returns from an exception; gives the number that is still to be taken.
+
+        `exc_return` is the value that was branched to, bit 0 already cleared.
+        """
+        number = self._cpu.get("ipsr") & 0x1FF
+        exc_return |= 1
+        target = _RETURNS.get(exc_return & 0xF)
+        if (
+            target is None
+            or exc_return & 0xFFFF_FFE0 != 0xFFFF_FFE0
+            or not number
+            or not self._nvic.active >> number & 1
+        ):
+            return self._bad_return(number, exc_return)
+        to_handler, use_psp = target
+        others = self._nvic.active & ~(1 << number)
+        if to_handler != bool(others) and not self._scb.ccr & s.NONBASETHRDENA:
+            return self._bad_return(number, exc_return)
+        self._deactivate(number)
+        following = self._nvic.best()
+        if following and self._tail_chains(following):
+            self._fpu.settle()
+            self._take(following, exc_return, None)
+            return 0
+        self._pop(exc_return, use_psp=use_psp)
+        self.event = True
+        return 0
+
+    def _deactivate(self, number: int) -> None:
+        self._nvic.deactivate(number)
+        if number != n.NMI:
+            self._cpu.set("faultmask", 0)
+
+    def _tail_chains(self, number: int) -> bool:
+        return self._nvic.group_priority(number) < self.execution_priority()
+
+    def _bad_return(self, number: int, exc_return: int) -> int:
+        if number and self._nvic.active >> number & 1:
+            self._deactivate(number)
+        self._scb.cfsr |= INVPC
+        self.on_fault(f"INVPC: EXC_RETURN 0x{exc_return:08x} does not fit")
+        target = self._fault_target(n.USAGE_FAULT)
+        self._take(target, exc_return | 0xFFFF_FFF0, None)
+        return 0
+
+    def _pop(self, exc_return: int, *, use_psp: bool) -> None:
+        cpu = self._cpu
+        frame = cpu.get("psp" if use_psp else "msp")
+        extended = not exc_return & 0x10
+        size = 0x68 if extended else 0x20
+        data = cpu.memory_read(frame, size)
+        if data is None:
+            raise GuestError(
+                f"exception frame read from 0x{frame:08x}, where there is no memory",
+                block="CPU",
+            )
+        words = struct.unpack(f"<{size // 4}I", data)
+        self._fpu.settle()
+        if extended:
+            if self._fpu.fpccr & LSPACT:
+                self._fpu.fpccr &= ~LSPACT
+            else:
+                self._floats.write(*words[8:25])
+        xpsr = words[7]
+        align = 4 if self._scb.ccr & s.STKALIGN or extended else 0
+        stack = (frame + size) | (align if xpsr & PADDED else 0)
+        control = cpu.get("control") & ~(SPSEL | FPCA)
+        if extended:
+            control |= FPCA
+        cpu.set("psp" if use_psp else "msp", stack)
+        cpu.registers("r0", "r1", "r2", "r3", "r12", "lr").write(*words[0:6])
+        # The stack pointers are banked by IPSR first, then by CONTROL.SPSEL.
+        cpu.set("xpsr", xpsr & ~PADDED & ~IT_BITS | THUMB)
+        cpu.set("control", control | (SPSEL if use_psp else 0))
+        cpu.set("pc", words[6] | 1)
+
+    # Faults
+
+    def fault(self, flag: int, *, pc: int, address: int | None = None) -> None:
+        """A synchronous fault at `pc`: sets CFSR and takes the exception."""
+        self._scb.cfsr |= flag
+        if flag & 0xFF:
+            target = n.MEM_MANAGE
+            if address is not None:
+                self._scb.cfsr |= MMARVALID
+                self._scb.mmfar = address
+        elif flag & 0xFF00:
+            target = n.BUS_FAULT
+            if address is not None:
+                self._scb.cfsr |= BFARVALID
+                self._scb.bfar = address
+        else:
+            target = n.USAGE_FAULT
+        name = _FAULT_NAMES.get(flag, f"CFSR 0x{flag:x}")
+        where = "" if address is None else f" on 0x{address:08x}"
+        self.take_synchronous(target, pc=pc, cause=f"{name}{where}")
+
+    def take_synchronous(self, number: int, *, pc: int, cause: str) -> None:
+        """Takes `number` now, escalated to HardFault when it cannot be taken."""
+        target = self._fault_target(number)
+        if target == n.HARD_FAULT or number not in (n.SVCALL, n.DEBUG_MONITOR):
+            self.on_fault(f"{exception_name(target)}: {cause} at pc 0x{pc:08x}")
+        self.enter(target, pc)
+
+    def hard_fault(self, flag: int, *, pc: int, cause: str) -> None:
+        """A HardFault of its own right (vector read, BKPT)."""
+        self._scb.hfsr |= flag
+        self.take_synchronous(n.HARD_FAULT, pc=pc, cause=cause)
+
+    def _fault_target(self, number: int) -> int:
+        """`number`, or HardFault when it is disabled or masked."""
+        priority = self.execution_priority()
+        nvic = self._nvic
+        if (
+            number != n.HARD_FAULT
+            and nvic.enabled >> number & 1
+            and nvic.group_priority(number) < priority
+        ):
+            return number
+        if priority <= -1:
+            raise Lockup(f"{exception_name(number)} at priority {priority}")
+        if number != n.HARD_FAULT:
+            self._scb.hfsr |= s.HARDFAULT_FORCED
+        return n.HARD_FAULT
+
+
+__all__ = ["ASPEN", "Exceptions", "Lockup"]
