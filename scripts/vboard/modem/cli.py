@@ -7,7 +7,12 @@ import argparse
 import dataclasses
 import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from vboard.clock import Clock
 from vboard.errors import VboardError
@@ -63,6 +68,7 @@ def main(argv: list[str]) -> int:
                     f"({', '.join(map(str, profile.rates))}), got {args.pace}"
                 )
             profile = dataclasses.replace(profile, baud=args.pace)
+        profile = dataclasses.replace(profile, network_time=int(time.time()))
         faults = FaultPlan.parse(args.faults)
         storage = Storage(args.storage)
     except (VboardError, OSError) as error:
@@ -95,6 +101,7 @@ def _serve(modem: Sim7600, clock: Clock, args: argparse.Namespace) -> int:
         if args.pace is not None:
             modem.port.baud = args.pace
         print(f"modem on {port.path}", flush=True)
+        modem.spawn = _spawn
         port.run()
     except OSError as error:
         print(f"vboard modem: {error}", file=sys.stderr)
@@ -110,3 +117,17 @@ def _serve(modem: Sim7600, clock: Clock, args: argparse.Namespace) -> int:
 
 def _trace(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def _spawn(run: Callable[[], Any]) -> Future[Any]:
+    """Network work in a thread that does not keep the program from ending."""
+    future: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(run())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future

@@ -82,7 +82,6 @@ class ModemProfile:
     rx_ready_below: int = 64  # flow control: not ready at this fill
     rx_drain: int = 8_000  # FIFO emptying without RTS/CTS in data mode
     rx_drain_flow: int = 500_000  # with AT+IFC=2,2
-    tx_flow_piece: int = 32  # bytes sent between two looks at the host's RTS
     max_line: int = 559
     max_chained: int = 39
     cmee: int = 1
@@ -121,7 +120,8 @@ class ModemProfile:
     pin: str = "1234"
     registered: int = 1  # stat of CREG/CGREG/CEREG
     rssi: int = 23
-    netopen_ms: int = 1_500
+    netopen_ms: int = 1_500  # also NETCLOSE and CNTP
+    network_time: int = 1_767_225_600  # NTP answer at clock 0: 2026-01-01 UTC
     address: str = "10.23.4.5"
 
     # HTTP and MQTT: simulated duration is wait + bytes / rate.

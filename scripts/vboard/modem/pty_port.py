@@ -12,6 +12,7 @@ pacing loses bytes, as on the real part, unless AT+IFC=2,2 and its own RTS/CTS a
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import select
 import termios
@@ -52,6 +53,7 @@ class PtyPort:
         self._typed = bytearray()  # from the client, not yet on the wire
         self._wire_free_ns = 0
         modem.tx.on_burst = self._on_burst
+        modem.tx.on_take_back = self._on_take_back
 
     def close(self) -> None:
         """Closes the terminal."""
@@ -102,6 +104,18 @@ class PtyPort:
 
     def _on_burst(self, burst: Burst) -> None:
         self._arriving.append(burst)
+
+    def _on_take_back(self, at_ns: int) -> bytes:
+        """The modem lost power, or sees that the client is not ready."""
+        if not self._arriving:
+            return b""
+        # The modem has at most one burst on the wire: the last.
+        burst = self._arriving.pop()
+        begun = -(-(at_ns - burst.start_ns) // burst.byte_ns)
+        begun = min(len(burst.data), max(0, begun))
+        if begun:
+            self._arriving.append(dataclasses.replace(burst, data=burst.data[:begun]))
+        return burst.data[begun:]
 
     def _show(self) -> None:
         """Writes what has arrived by now."""

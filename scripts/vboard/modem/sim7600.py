@@ -14,23 +14,28 @@ from __future__ import annotations
 import enum
 import random
 from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from vboard.clock import NS_PER_MS, NS_PER_S, Alarm, Clock
-from vboard.modem.at import AtError, Job
+from vboard.modem.at import Job
 from vboard.modem.basic import Basic
 from vboard.modem.faults import FaultPlan
 from vboard.modem.filesystem import FileSystem
+from vboard.modem.http import Http
 from vboard.modem.line import Line, Mode
+from vboard.modem.network import Network
 from vboard.modem.profile import ModemProfile
 from vboard.modem.runner import Runner
 from vboard.modem.serial import Serial
+from vboard.modem.ssl import Ssl
 from vboard.modem.storage import Storage
 from vboard.modem.transfer import Transfer
 from vboard.modem.uart_port import UartPort
 from vboard.wire import Wire
 
-RTC_EPOCH_S = 315_964_800  # 1980-01-06 00:00:00 UTC, the clock before any sync
+_POLL_NS = 20 * NS_PER_MS  # how often real-time network work is looked at
 
 
 class Power(enum.Enum):
@@ -60,6 +65,7 @@ class Sim7600:
         self.faults = faults or FaultPlan()
         self.rng = random.Random(seed)
         self.trace = trace or (lambda text: None)
+        self.spawn: Callable[[Callable[[], Any]], Future[Any]] | None = None
         self.power = Power.OFF
         self.supplied = False
         self.boots = 0
@@ -84,7 +90,18 @@ class Sim7600:
         self.serial = Serial(self)
         self.files = FileSystem(self)
         self.transfer = Transfer(self)
-        self.chapters = [self.basic, self.serial, self.files, self.transfer]
+        self.network = Network(self)
+        self.http = Http(self)
+        self.ssl = Ssl(self)
+        self.chapters = [
+            self.basic,
+            self.serial,
+            self.files,
+            self.transfer,
+            self.network,
+            self.http,
+            self.ssl,
+        ]
         for chapter in self.chapters:
             self.runner.table.update(chapter.commands())
 
@@ -118,6 +135,11 @@ class Sim7600:
             self.trace(f"<< {text}")
             self.line.urc(text)
 
+    def result(self, text: str) -> None:
+        """Prints the late result line of a command that has its OK already."""
+        self.trace(f"<< {text}")
+        self.line.urc(text)
+
     # Time
 
     def later(self, after_ns: int, call: Callable[[], None]) -> Alarm:
@@ -130,10 +152,29 @@ class Sim7600:
 
         return self.clock.call_after_ns(after_ns, run)
 
+    def delay(self, after_ns: int, call: Callable[[], None]) -> None:
+        """`later` for those who never cancel."""
+        self.later(after_ns, call)
+
     def run_job(self, job: Job, then: Callable[[Any], None]) -> None:
-        """Runs network work at once; its result comes after the modelled time."""
-        result = job.run()
-        self.later(job.wait_ns(result), lambda: then(result))
+        """Runs network work.
+
+        In simulated time it runs at once and its result comes after the modelled
+        time; with `spawn` set (real time) it runs beside the modem.
+        """
+        if self.spawn is None:
+            result = job.run()
+            self.later(job.wait_ns(result), lambda: then(result))
+            return
+        future = self.spawn(job.run)
+
+        def look() -> None:
+            if future.done():
+                then(future.result())
+            else:
+                self.later(_POLL_NS, look)
+
+        look()
 
     def seconds(self) -> int:
         """The modem's own clock, seconds since 1970."""
@@ -212,13 +253,17 @@ class Sim7600:
     def _booted(self) -> None:
         self._enter_ready()
         for after_ms, text in self.profile.boot_urcs:
-            self.later(after_ms * NS_PER_MS, lambda text=text: self.urc(text))  # type: ignore[misc]
+            self.later(after_ms * NS_PER_MS, partial(self.urc, self._sim_line(text)))
+
+    def _sim_line(self, text: str) -> str:
+        """What the boot line about the SIM says with this SIM."""
+        if text != "+CPIN: READY":
+            return text
+        sim = self.profile.sim
+        return f"+CPIN: {sim}" if sim else "+SIMCARD: NOT AVAILABLE"
 
     def _enter_ready(self) -> None:
         self.power = Power.READY
         self.port.switch(True)
         for chapter in self.chapters:
             chapter.reset()
-
-
-__all__ = ["AtError", "Power", "Sim7600"]

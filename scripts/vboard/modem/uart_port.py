@@ -9,6 +9,7 @@ Law 3: without flow control the receive FIFO loses what it cannot hold; with
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from vboard.clock import NS_PER_S, NS_PER_US, Alarm, Clock
 from vboard.modem.faults import FaultPlan
 from vboard.modem.profile import ModemProfile
 from vboard.wire import Burst, Wire
+
+_FLOW_LOOK = 16  # bytes between two looks at the FIFO when the host outruns us
+_NOISE = b"\x00\x80\xe0\xf8\xfe\xff"
 
 
 class UartPort:
@@ -54,27 +58,32 @@ class UartPort:
 
     def attach(self, rx: Wire, tx: Wire) -> None:
         """Uses these wires: `rx` towards the modem, `tx` away from it."""
-        self.rx.on_burst = None
+        self.rx.on_burst = self.rx.on_take_back = None
         self.tx.on_ready = None
         self.rx, self.tx = rx, tx
         rx.on_burst = self._on_burst
+        rx.on_take_back = self._on_take_back
         tx.on_ready = self._on_ready
 
     def _clear(self) -> None:
         self._epoch: object = object()
         self._out: deque[tuple[bytes, Callable[[], None] | None]] = deque()
         self._sending = False
+        self._sent_alarm: Alarm | None = None
+        self._then: Callable[[], None] | None = None
         self._in: deque[Burst] = deque()
         self._taken = 0
         self._in_alarm: Alarm | None = None
         self._fill = 0.0
         self._fill_ns = self._clock.now_ns
-        self._flow_free_ns = self._clock.now_ns
 
     def switch(self, on: bool) -> None:
         """Powers the port; both directions forget what was under way."""
-        if self._in_alarm is not None:
-            self._in_alarm.cancel()
+        if self._sent_alarm is not None and self._sent_alarm.pending:
+            self.tx.take_back(self._clock.now_ns)
+        for alarm in (self._in_alarm, self._sent_alarm):
+            if alarm is not None:
+                alarm.cancel()
         self._clear()
         self._on = on
         self._deaf = False
@@ -126,8 +135,18 @@ class UartPort:
         self._clock.call_after_ns(ns, run)
 
     def _on_ready(self, ready: bool) -> None:
+        if not self.flow_out:
+            return
         if ready:
             self._send_next()
+        elif self._sent_alarm is not None and self._sent_alarm.pending:
+            back = self.tx.take_back(self._clock.now_ns)
+            if back:
+                self._sent_alarm.cancel()
+                self._out.appendleft((back, self._then))
+                self._then = None
+                # The byte on the wire is finished before anything else begins.
+                self._after(self.byte_ns, self._sent)
 
     def _send_next(self) -> None:
         if self._sending or not self._out:
@@ -135,19 +154,18 @@ class UartPort:
         if self.flow_out and not self.tx.ready:
             return
         data, then = self._out.popleft()
-        while then is None and self._out and not self.flow_out:
+        while then is None and self._out:
             more, then = self._out.popleft()
             data += more
-        if self.flow_out and len(data) > self._profile.tx_flow_piece:
-            self._out.appendleft((data[self._profile.tx_flow_piece :], then))
-            data, then = data[: self._profile.tx_flow_piece], None
         self._sending = True
         burst = Burst(self._clock.now_ns, self.byte_ns, data)
-        self._after(burst.end_ns - burst.start_ns, lambda: self._sent(then))
+        self._then = then
+        self._sent_alarm = self._clock.call_at_ns(burst.end_ns, self._sent)
         self.tx.send(burst)
 
-    def _sent(self, then: Callable[[], None] | None = None) -> None:
+    def _sent(self) -> None:
         self._sending = False
+        then, self._then = self._then, None
         if then is not None:
             then()
         self._send_next()
@@ -165,22 +183,36 @@ class UartPort:
             return
         burst = self._in[0]
         count = self.chunk(burst.data[self._taken :])
+        if self._slow(burst):
+            count = min(count, _FLOW_LOOK)
         end_ns = burst.start_ns + (self._taken + count) * burst.byte_ns
-        if self.flow_in and self.paced:
-            end_ns = self._drained_ns(count, end_ns)
         self._in_alarm = self._clock.call_at_ns(end_ns, lambda: self._take(count))
 
-    def _drained_ns(self, count: int, arrived_ns: int) -> int:
+    def _slow(self, burst: Burst) -> bool:
+        """True when flow control is on and the host outruns us."""
         rate = self._profile.rx_drain_flow
-        burst = self._in[0]
-        start_ns = burst.start_ns + self._taken * burst.byte_ns
-        self._flow_free_ns = (
-            max(self._flow_free_ns, start_ns) + count * NS_PER_S // rate
-        )
-        behind = (self._flow_free_ns - arrived_ns) * rate // NS_PER_S
-        if behind >= self._profile.rx_ready_below:
-            self.rx.set_ready(False)
-        return max(arrived_ns, self._flow_free_ns)
+        return self.flow_in and self.paced and burst.byte_ns * rate < NS_PER_S
+
+    def _on_take_back(self, at_ns: int) -> bytes:
+        """The host withdraws bytes whose start bit has not begun."""
+        kept: deque[Burst] = deque()
+        back = bytearray()
+        for burst in self._in:
+            begun = -(-(at_ns - burst.start_ns) // burst.byte_ns)
+            begun = min(len(burst.data), max(0, begun))
+            back += burst.data[begun:]
+            if begun:
+                kept.append(dataclasses.replace(burst, data=burst.data[:begun]))
+        self._in = kept
+        if self._in_alarm is not None:
+            self._in_alarm.cancel()
+            self._in_alarm = None
+        if kept and self._taken >= len(kept[0].data):
+            kept.popleft()
+        if not kept:
+            self._taken = 0
+        self._plan()
+        return bytes(back)
 
     def _take(self, count: int) -> None:
         self._in_alarm = None
@@ -191,10 +223,10 @@ class UartPort:
         if self._taken >= len(burst.data):
             self._in.popleft()
             self._taken = 0
-        if not self._in:
-            self.rx.set_ready(True)
+        if self._slow(burst):
+            self._drive_ready(len(data))
         if self.paced:
-            data = self._through_line(data, start_ns, burst.byte_ns)
+            data = self._through_line(data, start_ns, burst)
         data = self._faults.stream("rx", data)
         epoch = self._epoch
         if data:
@@ -202,16 +234,37 @@ class UartPort:
         if epoch is self._epoch:
             self._plan()
 
-    def _through_line(self, data: bytes, start_ns: int, byte_ns: int) -> bytes:
-        own_ns = self.byte_ns
-        if abs(byte_ns - own_ns) > self._profile.baud_tolerance * own_ns:
+    def _drive_ready(self, count: int) -> None:
+        """Not ready while the FIFO holds `rx_ready_below` bytes or more."""
+        rate, now_ns = self._profile.rx_drain_flow, self._clock.now_ns
+        gone = (now_ns - self._fill_ns) * rate / NS_PER_S
+        self._fill = max(0.0, self._fill - gone) + count
+        self._fill_ns = now_ns
+        over = self._fill - self._profile.rx_ready_below
+        if over >= 0 and self.rx.ready:
+            self._after(int((over + 1) * NS_PER_S / rate), self._maybe_ready)
+            self.rx.set_ready(False)
+
+    def _maybe_ready(self) -> None:
+        rate, now_ns = self._profile.rx_drain_flow, self._clock.now_ns
+        gone = (now_ns - self._fill_ns) * rate / NS_PER_S
+        self._fill = max(0.0, self._fill - gone)
+        self._fill_ns = now_ns
+        over = self._fill - self._profile.rx_ready_below
+        if over < 0:
+            self.rx.set_ready(True)
+        else:
+            self._after(int((over + 1) * NS_PER_S / rate), self._maybe_ready)
+
+    def _through_line(self, data: bytes, start_ns: int, burst: Burst) -> bytes:
+        if abs(burst.baud - self.baud) > self._profile.baud_tolerance * self.baud:
             self.noise += len(data)
-            count = max(1, len(data) * byte_ns // own_ns)
-            return bytes(
-                self._rng.choice(b"\x00\x80\xe0\xf8\xfe\xff") for _ in range(count)
-            )
-        if self.in_data() and not self.flow_in:
-            return self._through_fifo(data, start_ns, byte_ns)
+            count = max(1, len(data) * self.baud // burst.baud)
+            return bytes(self._rng.choice(_NOISE) for _ in range(count))
+        if self.flow_in:
+            return data
+        if self.in_data():
+            return self._through_fifo(data, start_ns, burst.byte_ns)
         self._fill = 0.0
         return data
 
