@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import random
-from typing import ClassVar
 
 from vboard.clock import NS_PER_US, Alarm, Clock
 from vboard.fabric import Bus, IrqLine, ResetKind
@@ -35,6 +34,7 @@ class Register(enum.IntEnum):
 
 
 R = Register
+EVENT_BITS: dict[int, int] = {R.EVENTS_VALRDY: 1 << 0}
 
 
 class Rng(EventBlock):
@@ -43,7 +43,7 @@ class Rng(EventBlock):
     name = "RNG"
     base = 0x4000_D000
     registers = Register
-    event_bits: ClassVar[dict[int, int]] = {R.EVENTS_VALRDY: 1 << 0}
+    event_bits = EVENT_BITS
 
     def __init__(
         self, clock: Clock, bus: Bus, irq: IrqLine | None = None, *, seed: int = 0

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import enum
-from typing import ClassVar
 
 from vboard.clock import NS_PER_US, Alarm, Clock
 from vboard.fabric import Bus, IrqLine, ResetKind
@@ -30,6 +29,7 @@ class Register(enum.IntEnum):
 
 
 R = Register
+EVENT_BITS: dict[int, int] = {R.EVENTS_DATARDY: 1 << 0}
 A = RegisterArray("A{}", 0x520, len(A_RESET))
 B = RegisterArray("B{}", 0x540, len(B_RESET))
 T = RegisterArray("T{}", 0x560, len(T_RESET))
@@ -46,7 +46,7 @@ class Temp(EventBlock):
     base = 0x4000_C000
     registers = Register
     arrays = (A, B, T)
-    event_bits: ClassVar[dict[int, int]] = {R.EVENTS_DATARDY: 1 << 0}
+    event_bits = EVENT_BITS
 
     def __init__(self, clock: Clock, bus: Bus, irq: IrqLine | None = None) -> None:
         super().__init__(clock, bus, irq)

@@ -11,7 +11,6 @@ with it. It counts LFCLK ticks of its own (it starts LFRC when nothing runs).
 from __future__ import annotations
 
 import enum
-from typing import ClassVar
 
 from vboard.clock import NS_PER_S, Alarm, Clock
 from vboard.fabric import Bus, IrqLine, ResetKind
@@ -40,6 +39,7 @@ class Register(enum.IntEnum):
 
 
 R = Register
+EVENT_BITS: dict[int, int] = {R.EVENTS_TIMEOUT: 1 << 0}
 RR = RegisterArray("RR{}", 0x600, CHANNELS)
 
 
@@ -54,7 +54,7 @@ class Wdt(EventBlock):
     base = 0x4001_0000
     registers = Register
     arrays = (RR,)
-    event_bits: ClassVar[dict[int, int]] = {R.EVENTS_TIMEOUT: 1 << 0}
+    event_bits = EVENT_BITS
 
     def __init__(self, clock: Clock, bus: Bus, irq: IrqLine | None = None) -> None:
         super().__init__(clock, bus, irq)
