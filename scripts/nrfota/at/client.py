@@ -29,7 +29,9 @@ class Client:
     """A blocking AT client.
 
     `restarted` is set when the modem was seen to restart between two exchanges;
-    the next `run` raises `ModemRebooted`, `sync` clears it.
+    the next `run` raises `ModemRebooted`, `sync` clears it. `filler` is how many zero
+    bytes the last payload needed on top, `payload_missing` how many of it a broken-off
+    exchange left unsent.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Client:
         self.link = link
         self.restarted = False
         self.filler = 0
+        self.payload_missing = 0
         self._session = Session()
         self._on_urc = on_urc
 
@@ -58,6 +61,7 @@ class Client:
         if self.restarted:
             raise ModemRebooted("the modem restarted", command=command.text)
         session = self._session
+        self.payload_missing = 0
         session.begin(command, now=self.link.now(), timeout_s=timeout_s, pace=pace)
         try:
             while True:
@@ -79,6 +83,7 @@ class Client:
                     value: T = ended.value
                     return value
         except BaseException:
+            self.payload_missing = session.missing_bytes
             session.abandon()
             raise
 
@@ -128,6 +133,12 @@ class Client:
             if not (data := self.link.read(quiet_s)):
                 return
             self._idle(data)
+
+    def pause(self, seconds: float) -> None:
+        """Lets time pass, still hearing what the modem says."""
+        end = self.link.now() + seconds
+        while (rest := end - self.link.now()) > 0:
+            self._idle(self.link.read(rest))
 
     def answers(self, *, tries: int = 3) -> bool:
         """True when `AT` is answered at the present baud rate."""

@@ -165,6 +165,13 @@ class Session:
         return self._sent
 
     @property
+    def missing_bytes(self) -> int:
+        """Payload bytes that the modem waits for and that were not handed out."""
+        if self._state is not State.SENDING or self._command is None:
+            return 0
+        return len(self._command.payload or b"") - self._sent
+
+    @property
     def filler_bytes(self) -> int:
         """Zero bytes sent to complete a payload of which bytes were lost."""
         return self._filler
