@@ -32,7 +32,7 @@ function(ota_firmware target)
         ${OTA_MDK_DIR} ${OTA_CHIP_LIB_DIR} ${OTA_BOOTLOADER_DIR}/include
         ${OTA_GENERATED_DIR})
     target_link_options(${target} PRIVATE
-        -T${ARG_LINKER_SCRIPT} -Wl,-Map=${target}.map)
+        -T${ARG_LINKER_SCRIPT} -Wl,-Map=$<TARGET_FILE_DIR:${target}>/${target}.map)
     set_target_properties(${target} PROPERTIES
         SUFFIX .elf
         LINK_DEPENDS "${ARG_LINKER_SCRIPT};${OTA_GENERATED_DIR}/${ARG_REGION}_memory.ld")

@@ -21,9 +21,7 @@
 #define GAP(from, to) uint32_t REGS_GAP(__LINE__)[((to) - (from)) / 4]
 
 typedef struct { // 0x10000000, FICR
-    GAP(0x000, 0x130);
-    __IM uint32_t RESERVED_MDK[2]; // 0x130, part and revision words
-    GAP(0x138, 0x404);
+    GAP(0x000, 0x404);
     struct {
         __IM uint32_t A0, A1, A2, A3, A4, A5;
         __IM uint32_t B0, B1, B2, B3, B4, B5;

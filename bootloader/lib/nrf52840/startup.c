@@ -18,7 +18,7 @@ void Reset_Handler(void) __attribute__((noreturn));
 #define HANDLER(name) void name(void) __attribute__((weak, alias("Fault")))
 
 // Anything unexpected, our faults included: start again.
-void Fault(void) __attribute__((noreturn));
+void Fault(void);
 void Fault(void)
 {
     system_reset();

@@ -8,7 +8,6 @@
 #define WDT_RELOAD_KEY 0x6E524635u
 #define WDT_CRV_MIN 15u
 #define WDT_CONFIG_SLEEP_RUN 1u
-#define LFCLK_HZ 32768u
 
 bool wdt_is_running(void)
 {
@@ -20,8 +19,9 @@ void wdt_start(uint32_t timeout_ms)
     if (wdt_is_running()) {
         return;
     }
-    // timeout = (CRV + 1) / 32768 s
-    uint32_t ticks = (uint32_t)((uint64_t)timeout_ms * LFCLK_HZ / 1000u);
+    // timeout = (CRV + 1) / 32768 s, and 32768 / 1000 = 4096 / 125
+    uint32_t ticks =
+        timeout_ms / 125u * 4096u + timeout_ms % 125u * 4096u / 125u;
     NRF_WDT->CRV = ticks > WDT_CRV_MIN ? ticks - 1u : WDT_CRV_MIN;
     NRF_WDT->RREN = 1u;
     NRF_WDT->CONFIG = WDT_CONFIG_SLEEP_RUN;
