@@ -16,7 +16,6 @@ Rule 4: `flash` and `uicr` are never replaced or resized, only changed in place 
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import random
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from pathlib import Path
 
 from vboard import nv_file
 from vboard.errors import GuestError, LoadError, PowerCut
+from vboard.nv_cut import Cut, CutPoint, OperationKind, random_bits, random_bytes
 from vboard.peripherals.ficr import ficr_contents
 
 PAGE_SIZE = 4096
@@ -37,50 +37,10 @@ MAX_WRITES = 2  # nWRITE: writes of one word between two erases
 ERASE_PAGE_MS = 85  # tERASEPAGE; the sum that partial erase slices must reach
 UICR_PAGE = PAGE_COUNT  # page index of the UICR in page-wise state
 
+__all__ = ["Cut", "CutPoint", "NvMemory", "NvSnapshot", "OperationKind"]
+
 _BLANK = b"\xff" * PAGE_SIZE
 _UNWRITTEN = bytes(PAGE_SIZE // 4)
-
-
-class OperationKind(enum.Enum):
-    """What a flash operation does."""
-
-    WRITE = "write"
-    ERASE_PAGE = "erase"
-    ERASE_PARTIAL = "partial-erase"
-    ERASE_ALL = "erase-all"
-    ERASE_UICR = "erase-uicr"
-
-
-class CutPoint(enum.Enum):
-    """Where inside an operation the supply goes away."""
-
-    BEFORE = "before"
-    TORN = "torn"
-    AFTER = "after"
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A plan: cut the power at operation number `operation` (1-based).
-
-    `done` is the share (0..1) of the changing bits that a torn operation gets to;
-    `unstable` makes those bits read randomly after each power-up until erased.
-    """
-
-    operation: int
-    when: CutPoint | str
-    seed: int = 0
-    done: float = 0.5
-    unstable: bool = False
-
-    def __post_init__(self) -> None:
-        if self.operation < 1:
-            raise ValueError(
-                f"expected an operation of 1 or more, got {self.operation}"
-            )
-        if not 0.0 <= self.done <= 1.0:
-            raise ValueError(f"expected done in 0..1, got {self.done}")
-        object.__setattr__(self, "when", CutPoint(self.when))
 
 
 @dataclass(frozen=True)
@@ -172,7 +132,7 @@ class NvMemory:
         if cut and cut.when is CutPoint.TORN:
             rng = self._rng(cut)
             changing = old & ~value
-            new = old & ~(changing & _random_bits(rng, 4, cut.done))
+            new = old & ~(changing & random_bits(rng, cut.done, 4))
             if cut.unstable:
                 self._add_unstable(page, offset, changing.to_bytes(4, "little"))
         else:
@@ -201,7 +161,7 @@ class NvMemory:
             self._partial_ms[page] = total
             done = duration_ms / ERASE_PAGE_MS
             rng = random.Random(f"{self.seed}:{number}:slice")
-            self._raise_bits(page, _random_bytes(rng, done))
+            self._raise_bits(page, random_bytes(rng, done, PAGE_SIZE))
         self._end(cut)
 
     def erase_all(self) -> None:
@@ -348,7 +308,7 @@ class NvMemory:
         if cut and cut.when is CutPoint.TORN:
             old = bytes(memory[start : start + PAGE_SIZE])
             rng = random.Random(f"{self.seed}:{cut.seed}:{cut.operation}:{page}")
-            self._raise_bits(page, _random_bytes(rng, cut.done))
+            self._raise_bits(page, random_bytes(rng, cut.done, PAGE_SIZE))
             if cut.unstable:
                 self._add_unstable(page, 0, bytes(byte ^ 0xFF for byte in old))
             return
@@ -414,22 +374,3 @@ class NvMemory:
         if address >= FICR_BASE and address + size <= FICR_BASE + PAGE_SIZE:
             return bytearray(self.ficr), address - FICR_BASE
         raise ValueError(f"0x{address:08x}+{size} is not flash, UICR or FICR")
-
-
-def _random_bits(rng: random.Random, size: int, done: float) -> int:
-    return int.from_bytes(_random_bytes(rng, done, size), "little")
-
-
-def _random_bytes(rng: random.Random, done: float, size: int = PAGE_SIZE) -> bytes:
-    """`size` bytes in which each bit is 1 with probability `done` (steps of 1/256)."""
-    bits = size * 8
-    threshold = round(done * 256)
-    if threshold >= 256:
-        return b"\xff" * size
-    # Bit-sliced comparison of a random byte per bit with the threshold.
-    less = 0
-    for plane in range(8):
-        noise = rng.getrandbits(bits)
-        less = (~noise | less) if threshold >> plane & 1 else (~noise & less)
-        less &= (1 << bits) - 1
-    return less.to_bytes(size, "little")

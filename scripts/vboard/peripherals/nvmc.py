@@ -45,6 +45,13 @@ class Register(enum.IntEnum):
 
 
 R = Register
+_ERASES = (
+    R.ERASEPAGE,
+    R.ERASEALL,
+    R.ERASEPCR0,
+    R.ERASEUICR,
+    R.ERASEPAGEPARTIAL,
+)
 
 
 class FlashStoreFault(GuestError):
@@ -114,7 +121,7 @@ class Nvmc(Peripheral):
                 return self.icache
             case R.IHIT | R.IMISS:
                 return 0  # the cache is not modelled, nothing is counted
-            case R.ERASEPAGE | R.ERASEALL | R.ERASEUICR | R.ERASEPAGEPARTIAL:
+            case _ if offset in _ERASES:
                 return 0
             case _:
                 raise self._reserved(offset)
@@ -128,7 +135,7 @@ class Nvmc(Peripheral):
                         f"expected Ren (0), Wen (1) or Een (2), got 0x{value:x}", offset
                     )
                 self.config = value
-            case R.ERASEPAGE:
+            case R.ERASEPAGE | R.ERASEPCR0:  # the latter is the older name
                 page = self._erase_address(offset, value)
                 self._busy(ERASE_PAGE_NS)
                 self.nv.erase_page(page)
