@@ -99,6 +99,16 @@ class Incoming:
             self._taken = 0
         return Chunk(data, burst.baud, burst.bits)
 
+    def drop_begun(self, now_ns: int) -> None:
+        """A receiver that starts now cannot make sense of a byte under way."""
+        while self.take(limit=max(1, self.count), now_ns=now_ns):
+            pass
+        burst = self.first()
+        if burst is not None and burst.start_ns + self._taken * burst.byte_ns < now_ns:
+            self.take(
+                limit=1, now_ns=burst.start_ns + (self._taken + 1) * burst.byte_ns
+            )
+
     def time_of(self, number: int) -> int | None:
         """When byte `number` (1 is the next) has arrived, or None."""
         if number > self.count:

@@ -73,6 +73,8 @@ class LegacyUart:
         self.absorb()
         if self._stop_alarm is not None:
             self._stop_alarm.cancel()
+        if not self.rx_on:
+            self.incoming.drop_begun(self.port.clock.now_ns)
         self.rx_on = True
         self.stopping = False
         self.plan()

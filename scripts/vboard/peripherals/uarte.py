@@ -180,15 +180,9 @@ class Uarte(EventBlock):
         self._absorb()
         if self.enable == ENABLE_OFF:
             # Nobody samples the line; the burst may still be under way later.
-            self._drop_old()
+            self._incoming.drop_begun(self.clock.now_ns)
         self._incoming.push(burst)
         self._plan()
-
-    def _drop_old(self) -> None:
-        while self._incoming.take(
-            limit=max(1, self._incoming.count), now_ns=self.clock.now_ns
-        ):
-            pass
 
     def _on_take_back(self, at_ns: int) -> bytes:
         self._absorb()
@@ -320,7 +314,7 @@ class Uarte(EventBlock):
             self._disable()
             self.rx.set_ready(True)
         self.enable = value
-        self._drop_old()
+        self._incoming.drop_begun(self.clock.now_ns)
 
     def _disable(self) -> None:
         self.receiver.disable()

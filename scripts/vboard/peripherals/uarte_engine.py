@@ -161,6 +161,8 @@ class DmaReceiver:
                 "RXD.MAXCNT is 0 with the short ENDRX_STARTRX: it would never end",
                 0x000,
             )
+        if not self.on:
+            self.incoming.drop_begun(self.port.clock.now_ns)
         self.on = self.armed = True
         self.stopping = False
         if self._stop_alarm is not None:
@@ -295,11 +297,14 @@ class DmaReceiver:
                 or spoiled(port, self.incoming.first())
             ):
                 needs.append(count)
-        if not needs:
-            return
-        at_ns = self.incoming.time_of(min(needs))
-        if at_ns is not None:
-            self._alarm = port.clock.call_at_ns(at_ns, self._due)
+        first = self.incoming.first()
+        assert first is not None
+        # Firmware may look at RAM alone, so every burst is stored when it is over.
+        at_ns = first.end_ns
+        if needs:
+            need_ns = self.incoming.time_of(min(needs))
+            at_ns = at_ns if need_ns is None else min(at_ns, need_ns)
+        self._alarm = port.clock.call_at_ns(at_ns, self._due)
 
     def _due(self) -> None:
         self._alarm = None
