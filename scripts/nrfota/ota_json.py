@@ -20,8 +20,11 @@ TYPE = "update_fw"
 MAX_SIZE = 2048
 MAX_URL = 512
 # Printable ASCII that stands in JSON and in an AT command without escaping.
-URL = re.compile(r"https?://[!#-\[\]-~]+\Z", re.IGNORECASE)
-HOST = re.compile(r"https?://([^/?#@]*@)?[^/?#@:]+(:\d+)?([/?#]|\Z)", re.IGNORECASE)
+SCHEME = re.compile(r"https?://", re.IGNORECASE)
+HOST = re.compile(
+    r"https?://([^/?#@]*@)?(\[[0-9a-f:.]+\]|[^/?#@:\[\]]+)(:\d+)?([/?#]|\Z)",
+    re.IGNORECASE,
+)
 BAD_CHARACTER = re.compile(r"[^!#-\[\]-~]")
 
 
@@ -37,7 +40,7 @@ def check_url(url: str, *, what: str) -> None:
             f"{what}: expected printable ASCII without space, quote and backslash, "
             f"got {bad[0]!r} at position {bad.start()}"
         )
-    if not URL.match(url):
+    if not SCHEME.match(url):
         raise FormatError(f"{what}: expected http:// or https://, got '{url[:40]}'")
     if not HOST.match(url):
         raise FormatError(f"{what}: expected a host after '//', got '{url[:40]}'")
