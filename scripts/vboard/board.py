@@ -17,33 +17,33 @@ Rule 3: RAM survives soft and lockup reset; pin and watchdog reset keep it unles
 
 from __future__ import annotations
 
-import importlib
 import random
+import struct
 from collections.abc import Callable
 from typing import Any
 
+from vboard.blocks import make_blocks
 from vboard.clock import Clock
 from vboard.core import Core, RunEnd
-from vboard.cpu import FICR_BASE, PAGE, RAM_BASE, RAM_SIZE, UICR_BASE
-from vboard.errors import GuestError, PowerCut, VboardError
-from vboard.fabric import Bus, IrqLine, Peripheral, ResetKind
+from vboard.cpu import FICR_BASE, RAM_BASE, RAM_SIZE, UICR_BASE
+from vboard.errors import PowerCut, VboardError
+from vboard.fabric import Bus, Peripheral, ResetKind
 from vboard.nv import NvMemory
 from vboard.peripherals.acl import AclViolation
 from vboard.peripherals.nvmc import FlashStoreFault
 
-# Module, class, interrupt number (PS, Instantiation), arguments.
-_P = "vboard.peripherals."
-TABLE: tuple[tuple[str, str, int | None, dict[str, Any]], ...] = (
-    (_P + "clock_power", "ClockPower", 0, {}),
-    (_P + "uarte", "Uarte", 2, {"index": 0}),
-    (_P + "uarte", "Uarte", 40, {"index": 1}),
-    *(
-        (_P + "timer", "Timer", irq, {"index": i})
-        for i, irq in enumerate((8, 9, 10, 26, 27))
-    ),
-    *((_P + "rtc", "Rtc", irq, {"index": i}) for i, irq in enumerate((11, 17, 36))),
-    (_P + "ppi", "Ppi", None, {}),
-)
+ROM_TABLE = {
+    0x000: 0xFFF0_F003,  # the ROM table of the processor at 0xE00FF000
+    0xFCC: 0x1,
+    0xFD0: 0x02,  # peripheral id: Nordic, part 8 (nRF52840)
+    0xFE0: 0x08,
+    0xFE4: 0x40,
+    0xFE8: 0x2C,
+    0xFF0: 0x0D,
+    0xFF4: 0x10,
+    0xFF8: 0x05,
+    0xFFC: 0xB1,
+}
 
 
 class Board:
@@ -79,23 +79,28 @@ class Board:
         self._power_on()
 
     def _add_blocks(self) -> None:
-        for module_name, class_name, irq, extra in TABLE:
-            try:
-                module = importlib.import_module(module_name)
-            except ModuleNotFoundError:
-                continue
-            line = None
-            if irq is not None:
-                line = IrqLine(irq, self.core.nvic.line_changed)
-            self.bus.add(
-                getattr(module, class_name)(self.clock, self.bus, line, **extra)
-            )
+        for block in make_blocks(
+            clock=self.clock,
+            bus=self.bus,
+            nv=self.nv,
+            seed=self.seed,
+            on_irq=self.core.nvic.line_changed,
+        ):
+            self.bus.add(block)
+        self.bus.signal("DETECT").watch(self._detect)
+
+    def _detect(self, level: int | None) -> None:
+        """A pin's SENSE condition wakes the chip from System OFF."""
+        if level and self.core.off:
+            self.bus.request_reset(ResetKind.SYSTEM_OFF)
 
     def _attach_memory(self) -> None:
         nv, cpu = self.nv, self.core.cpu
         cpu.load_flash(0, bytes(nv.flash))
         cpu.load_flash(FICR_BASE, nv.ficr)
         cpu.load_flash(UICR_BASE, bytes(nv.uicr))
+        for offset, value in ROM_TABLE.items():
+            cpu.load_rom_table(offset, struct.pack("<I", value))
         nv.on_change = self._nv_changed
         self._denied: list[tuple[int, int]] = []
         self.bus.acl_changed = self._acl_changed
@@ -208,6 +213,3 @@ class Board:
         """Gives memory back; the non-volatile memory stays."""
         self.nv.on_change = None
         self.core.cpu.close()
-
-
-__all__ = ["PAGE", "Board", "GuestError"]

@@ -16,19 +16,20 @@ from collections.abc import Callable
 
 from vboard import exceptions as x
 from vboard import nvic as n
+from vboard.blocks import NOT_MODELLED
 from vboard.clock import Clock
 from vboard.cpu import RAM_BASE, RAM_SIZE, Cpu, Stop, StopReason
 from vboard.dwt import MON_EN, Debug
 from vboard.errors import GuestError
 from vboard.exceptions import Exceptions, Lockup
-from vboard.fabric import Bus, ResetKind
+from vboard.fabric import Bus, Peripheral, ResetKind
 from vboard.fpu import Fpu
 from vboard.mpu import Mpu
 from vboard.nvic import Nvic
 from vboard.scb import HARDFAULT_DEBUGEVT, SEVONPEND, SLEEPONEXIT, PrivateBus, Scb
 from vboard.systick import SysTick
 
-LONGEST_SLICE = 1 << 20
+LONGEST_SLICE = 1 << 16  # about a millisecond
 ENTRY_CYCLES = 12  # Cortex-M4 TRM, interrupt latency
 PRIVATE_BUS = 0xE000_0000
 
@@ -41,6 +42,10 @@ def cycles_at(at_ns: int) -> int:
 def ns_at(cycles: int) -> int:
     """When cycle number `cycles` begins."""
     return cycles * 125 // 8
+
+
+class NoBlock(GuestError):
+    """A register access to an address where the chip has nothing."""
 
 
 class RunEnd(enum.Enum):
@@ -63,7 +68,8 @@ class Core:
         bus_errors: tuple[type[GuestError], ...],
     ) -> None:
         self.clock, self.bus = clock, bus
-        self.faults, self._bus_errors = faults, bus_errors
+        self.faults = faults
+        self._bus_errors: tuple[type[GuestError], ...] = (NoBlock, *bus_errors)
         self.cpu = Cpu()
         self.nvic = Nvic()
         self.scb = Scb(self.nvic, self._current_exception)
@@ -89,6 +95,7 @@ class Core:
         self._ending = False
         self._slice_end = 0
         self._sleeping: StopReason | None = None
+        self._sleep_signal = bus.signal("CPU_SLEEP")
         self.off = False  # System OFF
         self._reset: ResetKind | None = None
         self._fault_address: int | None = None
@@ -128,6 +135,7 @@ class Core:
         self.debug.reset()
         self.systick.reset()
         self._sleeping, self.off, self._reset = None, False, None
+        self._sleep_signal.set(0)
         self.exceptions.event = False
         cpu = self.cpu
         vectors = cpu.memory_read(0, 8) or b""
@@ -184,6 +192,8 @@ class Core:
         if slice_end <= self._base:
             self._advance(0)
             return
+        if slice_end - self._base == LONGEST_SLICE:
+            self.bus.sync()  # lets a program see DMA progress in RAM
         self._slice_end = slice_end
         self._ending = False
         self._in_slice = True
@@ -203,7 +213,9 @@ class Core:
         """Jumps to the next alarm; False when there is none and no `end`."""
         if not self.off and self._awake():
             self._sleeping = None
+            self._sleep_signal.set(0)
             return True
+        self._sleep_signal.set(1)
         next_ns = self.clock.next_ns()
         target = end if next_ns is None else cycles_at(next_ns)
         if target is None:
@@ -303,8 +315,8 @@ class Core:
         if address >= PRIVATE_BUS:
             value = self.private.read(address, size)
         else:
-            self._check_access(address, size)
-            value = self.bus.read(address)
+            block = self._block(address, size)
+            value = block.read(address - block.base)
         if self.on_access is not None:
             self.on_access(False, address, size, value)
         return value
@@ -316,23 +328,32 @@ class Core:
         if address >= PRIVATE_BUS:
             self.private.write(address, size, value)
         else:
-            self._check_access(address, size)
-            self.bus.write(address, value)
+            block = self._block(address, size)
+            block.write(address - block.base, value)
 
     def _store(self, address: int, size: int, value: int) -> None:
         self._now()
         self._fault_address = address
         self.bus.flash_store(address, size, value)
 
-    def _check_access(self, address: int, size: int) -> None:
+    def _block(self, address: int, size: int) -> Peripheral:
         self._fault_address = address
+        block = self.bus.find(address)
+        if block is None:
+            name = NOT_MODELLED.get(address & ~0xFFF)
+            if name is not None:
+                raise GuestError(
+                    f"access to 0x{address:08x}: this block is not modelled", block=name
+                )
+            raise NoBlock(f"no register block at 0x{address:08x}", block="bus")
         if size != 4 or address & 3:
-            block = self.bus.find(address)
             raise GuestError(
-                f"expected a 32-bit aligned access to 0x{address & ~3:08x}, "
-                f"got {8 * size} bits at 0x{address:08x}",
-                block="bus" if block is None else block.name,
+                f"expected a 32-bit aligned access, got {8 * size} bits at "
+                f"0x{address:08x}",
+                block=block.name,
+                register=block.register_name((address - block.base) & ~3),
             )
+        return block
 
     def _error(self, error: BaseException) -> None:
         """Returns when the guest shall see the error as a bus fault."""

@@ -20,11 +20,14 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-import unicorn
+import unicorn as _unicorn
 from unicorn import arm_const as arm
 
 from vboard.errors import VboardError
+
+unicorn: Any = _unicorn  # its type hints cover half of what it offers
 
 FLASH_BASE, FLASH_SIZE = 0x0000_0000, 0x0010_0000
 RAM_BASE, RAM_SIZE = 0x2000_0000, 0x0004_0000
@@ -124,7 +127,7 @@ class RegisterSet:
 
     def write(self, *values: int) -> None:
         """Writes `values`, in the order of `names`."""
-        self._values[:] = values
+        self._values[:] = list(values)
         _LIB.uc_reg_write_batch(self._engine, self._ids, self._pointers, self._size)
 
 
@@ -135,7 +138,7 @@ class Cpu:
     """Executes instructions between the callbacks its owner sets."""
 
     def __init__(self) -> None:
-        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+        self._uc: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
         self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M4)
         self.on_read: Callable[[int, int], int]
         self.on_write: Callable[[int, int, int], None]
@@ -245,9 +248,9 @@ class Cpu:
             first, last = address & -PAGE, address + len(data) - 1
             self._stale_pages.update(range(first, last + 1, PAGE))
 
-    def load_rom_table(self, data: bytes) -> None:
+    def load_rom_table(self, offset: int, data: bytes) -> None:
         """Content of the CoreSight ROM table page."""
-        self._rom[: len(data)] = data
+        self._rom[offset : offset + len(data)] = data
 
     def protect_reads(self, address: int, size: int, *, denied: bool) -> None:
         """Makes flash pages unreadable and not executable, or undoes it."""
@@ -384,18 +387,16 @@ class Cpu:
         except BaseException as error:
             self._fail(error)
 
-    def _on_write_prot(
-        self, uc: object, access: int, address: int, size: int, value: int, data: object
-    ) -> bool:
+    def _on_write_prot(self, *call: Any) -> bool:
+        _, _, address, size, value, _ = call
         try:
             self.on_store(address, size, value & ((1 << (8 * size)) - 1))
         except BaseException as error:
             self._fail(error)
         return True
 
-    def _on_memory_fault(
-        self, uc: object, access: int, address: int, size: int, value: int, data: object
-    ) -> bool:
+    def _on_memory_fault(self, *call: Any) -> bool:
+        _, access, address, _, _, _ = call
         self._memory_fault = (_MEMORY_STOPS[access], address)
         return False
 
@@ -456,10 +457,10 @@ class Cpu:
 
     def close(self) -> None:
         """Gives the memory back."""
-        self._uc.release_handle(self._uc._uch)
+        self._uc._Uc__finalizer()
 
 
-def _find_counters(uc: unicorn.Uc) -> tuple[ctypes.c_uint64, ctypes.c_uint64]:
+def _find_counters(uc: Any) -> tuple[ctypes.c_uint64, ctypes.c_uint64]:
     """Finds Unicorn's instruction counter and limit in its engine object.
 
     Runs three instructions and a wait under an odd limit, then looks for the two

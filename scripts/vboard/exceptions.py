@@ -16,7 +16,7 @@ from vboard import nvic as n
 from vboard import scb as s
 from vboard.cpu import Cpu
 from vboard.errors import GuestError
-from vboard.fpu import ASPEN, LSPACT, LSPEN, Fpu
+from vboard.fpu import LSPACT, LSPEN, Fpu
 from vboard.nvic import Nvic, exception_name
 from vboard.scb import Scb
 
@@ -113,7 +113,7 @@ class Exceptions:
     def enter(self, number: int, return_pc: int | None = None) -> None:
         """Takes exception `number`; `return_pc` is PC unless given."""
         core = self._core.read()
-        xpsr, control, msp, psp = core[7:11]
+        xpsr, control = core[7:9]
         if return_pc is None:
             return_pc = core[6]
         use_psp = bool(control & SPSEL) and not xpsr & 0x1FF
@@ -314,6 +314,3 @@ class Exceptions:
         if number != n.HARD_FAULT:
             self._scb.hfsr |= s.HARDFAULT_FORCED
         return n.HARD_FAULT
-
-
-__all__ = ["ASPEN", "Exceptions", "Lockup"]

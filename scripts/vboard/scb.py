@@ -253,7 +253,7 @@ class PrivateBus:
                 value = block.read(offset)
                 if value is not None:
                     return value
-            if 0xFD0 <= offset:
+            if offset >= 0xFD0:
                 return _SCS_ID.get(offset, 0)
         return self._debug.read(address)
 
@@ -285,3 +285,28 @@ _SCS_ID = {
     0xFE0: 0x0C, 0xFE4: 0xB0, 0xFE8: 0x0B, 0xFD0: 0x04,
     0xFF0: 0x0D, 0xFF4: 0xE0, 0xFF8: 0x05, 0xFFC: 0xB1,
 }  # fmt: skip
+
+_NAMES = {
+    0x008: "ACTLR", 0x010: "SYST_CSR", 0x014: "SYST_RVR", 0x018: "SYST_CVR",
+    0x01C: "SYST_CALIB", 0xD00: "CPUID", 0xD04: "ICSR", 0xD08: "VTOR",
+    0xD0C: "AIRCR", 0xD10: "SCR", 0xD14: "CCR", 0xD18: "SHPR1", 0xD1C: "SHPR2",
+    0xD20: "SHPR3", 0xD24: "SHCSR", 0xD28: "CFSR", 0xD2C: "HFSR", 0xD30: "DFSR",
+    0xD34: "MMFAR", 0xD38: "BFAR", 0xD3C: "AFSR", 0xD88: "CPACR", 0xD90: "MPU_TYPE",
+    0xD94: "MPU_CTRL", 0xD98: "MPU_RNR", 0xD9C: "MPU_RBAR", 0xDA0: "MPU_RASR",
+    0xDF0: "DHCSR", 0xDFC: "DEMCR", 0xF00: "STIR", 0xF34: "FPCCR", 0xF38: "FPCAR",
+    0xF3C: "FPDSCR",
+}  # fmt: skip
+_ARRAYS = (
+    (0x100, 0x140, "ISER"), (0x180, 0x1C0, "ICER"), (0x200, 0x240, "ISPR"),
+    (0x280, 0x2C0, "ICPR"), (0x300, 0x340, "IABR"), (0x400, 0x4F0, "IPR"),
+)  # fmt: skip
+
+
+def register_name(address: int) -> str:
+    """ARM name of a register on the private peripheral bus, for traces."""
+    offset = address - SCS_BASE
+    for first, end, name in _ARRAYS:
+        if first <= offset < end:
+            return f"NVIC_{name}{(offset - first) // 4}"
+    name = _NAMES.get(offset & ~3, "")
+    return name or f"0x{address:08x}"

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs firmware on a virtual board until a text appears or time is up.
+
+This is the library behind `python -m vboard run` and `west ota-sim`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vboard.board import Board
+from vboard.clock import NS_PER_MS, NS_PER_S
+from vboard.core import RunEnd
+from vboard.cpu import RAM_BASE, RAM_SIZE
+from vboard.errors import GuestError, VboardError
+from vboard.fabric import ResetKind
+from vboard.loader import load_files
+from vboard.nv import NvMemory
+from vboard.outputs import FileSink, Finder, PtySink, Sink
+from vboard.rtt import RttReader
+from vboard.terminal import Terminal
+from vboard.trace import KINDS, stamp, trace_flash, trace_registers
+
+UARTS = (0, 1)
+_LIVE_SLICE_NS = 5 * NS_PER_MS  # with a pseudo-terminal: how often it is looked at
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to run, and what to show. `uarts` maps a UART number to "-", a file or
+    "pty"; `max_time_s` is simulated time."""
+
+    load: tuple[Path, ...]
+    uarts: Mapping[int, str] = field(default_factory=dict)
+    rtt: str | None = None
+    modem: Path | None = None
+    modem_uart: int = 1
+    until: str | None = None
+    max_time_s: float = 60.0
+    trace: frozenset[str] = frozenset()
+    seed: int = 0
+    faults: str = "strict"
+
+    def __post_init__(self) -> None:
+        for number in (*self.uarts, self.modem_uart):
+            if number not in UARTS:
+                raise VboardError(f"expected UART 0 or 1, got {number}")
+        if self.modem is not None and self.modem_uart in self.uarts:
+            raise VboardError(
+                f"UART {self.modem_uart} belongs to the modem; "
+                "show its traffic with --trace at"
+            )
+        unknown = self.trace - set(KINDS)
+        if unknown:
+            raise VboardError(
+                f"expected a trace of {', '.join(KINDS)}, got {', '.join(unknown)}"
+            )
+        if "at" in self.trace and self.modem is None:
+            raise VboardError("--trace at needs --modem")
+        if self.max_time_s <= 0:
+            raise VboardError(
+                f"expected a time of more than 0 seconds, got {self.max_time_s}"
+            )
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended. `found` is True when there was no text to wait for."""
+
+    found: bool
+    reason: str
+    now_ns: int
+    wall_s: float
+
+
+class Session:
+    """A board with its outputs attached."""
+
+    def __init__(
+        self, options: RunOptions, note: Callable[[str], None] | None = None
+    ) -> None:
+        self.options = options
+        self.note = note or _to_stderr
+        self.finder = Finder(options.until)
+        self._sinks: list[Sink] = []
+        self._live: list[tuple[PtySink, Terminal]] = []
+        self._terminals: list[tuple[Terminal, Callable[[], None]]] = []
+        nv = NvMemory(seed=options.seed)
+        load_files(nv, options.load)
+        self.board = Board(nv, seed=options.seed, faults=options.faults)
+        self.board.core.exceptions.on_fault = self._fault
+        self.board.on_reset.append(self._reset)
+        self._rtt: RttReader | None = None
+        self._attach()
+
+    def _attach(self) -> None:
+        options = self.options
+        uarts = dict(options.uarts)
+        show_all = not uarts and options.rtt is None and options.until is not None
+        for number in UARTS:
+            if options.modem is not None and number == options.modem_uart:
+                self._attach_modem(number)
+            elif number in uarts or show_all:
+                self._attach_uart(number, uarts.get(number))
+        if options.rtt is not None or show_all:
+            self._attach_rtt(options.rtt)
+        if "regs" in options.trace:
+            trace_registers(self.board, self.note)
+        if "flash" in options.trace:
+            trace_flash(self.board, self.note)
+
+    def _sink(self, target: str | None) -> Sink:
+        if target is None:
+            sink = Sink()
+        elif target == "pty":
+            sink = PtySink()
+        else:
+            sink = FileSink(target)
+        self._sinks.append(sink)
+        return sink
+
+    def _attach_uart(self, number: int, target: str | None) -> None:
+        uart = self.board.uart(number)
+        terminal = Terminal(self.board.clock, from_board=uart.tx, to_board=uart.rx)
+        sink = self._sink(target)
+        shown = 0
+
+        def flush() -> None:
+            nonlocal shown
+            data = bytes(terminal.received[shown:])
+            shown += len(data)
+            sink.write(data)
+            self.finder.feed(f"uart{number}", data)
+
+        terminal.on_text = lambda text: flush()
+        self._terminals.append((terminal, flush))
+        if isinstance(sink, PtySink):
+            self.note(f"uart {number} on {sink.path}")
+            self._live.append((sink, terminal))
+
+    def _attach_rtt(self, target: str | None) -> None:
+        sink = self._sink(target)
+
+        def show(data: bytes) -> None:
+            sink.write(data)
+            self.finder.feed("rtt", data)
+
+        board = self.board
+        self._rtt = RttReader(
+            board.clock,
+            ram_base=RAM_BASE,
+            ram_size=RAM_SIZE,
+            read=board.ram_read,
+            write=board.ram_write,
+            on_data=show,
+        )
+
+    def _attach_modem(self, number: int) -> None:
+        from vboard.modem.sim7600 import Sim7600
+        from vboard.modem.storage import Storage
+
+        assert self.options.modem is not None
+        trace = None
+        if "at" in self.options.trace:
+
+            def trace(text: str) -> None:
+                self.note(f"{stamp(self.board.clock.now_ns)} {text}")
+
+        modem = Sim7600(
+            self.board.clock,
+            Storage(self.options.modem),
+            seed=self.options.seed,
+            trace=trace,
+        )
+        uart = self.board.uart(number)
+        modem.attach(uart.tx, uart.rx)
+        modem.start_ready()
+        self.modem = modem
+
+    # What happens
+
+    def _fault(self, message: str) -> None:
+        self.note(f"{stamp(self.board.clock.now_ns)} guest {message}")
+
+    def _reset(self, kind: ResetKind) -> None:
+        self.note(f"{stamp(self.board.clock.now_ns)} {kind.value} reset")
+        if self._rtt is not None:
+            self._rtt.forget()
+
+    # Running
+
+    def run(self) -> RunResult:
+        """Runs to the end; GuestError comes out of here."""
+        begin = time.monotonic()
+        end_ns = round(self.options.max_time_s * NS_PER_S)
+        if self._live:
+            end = self._run_live(end_ns, begin)
+        else:
+            end = self.board.run(end_ns, self._done)
+        for terminal, flush in self._terminals:
+            assert terminal.text is not None  # takes in what has just arrived
+            flush()
+        if self._rtt is not None:
+            self._rtt.drain()
+        found = self.finder.found or not self.options.until
+        return RunResult(
+            found=found,
+            reason=self._reason(end),
+            now_ns=self.board.clock.now_ns,
+            wall_s=time.monotonic() - begin,
+        )
+
+    def _done(self) -> bool:
+        return self.finder.found
+
+    def _run_live(self, end_ns: int, begin: float) -> RunEnd:
+        """Keeps simulated time from running ahead of the person at the terminal."""
+        clock = self.board.clock
+        while clock.now_ns < end_ns:
+            until_ns = min(clock.now_ns + _LIVE_SLICE_NS, end_ns)
+            end = self.board.run(until_ns, self._done)
+            if end is RunEnd.STOPPED:
+                return end
+            for sink, terminal in self._live:
+                data = sink.read()
+                if data:
+                    terminal.type(data)
+            ahead = clock.now_ns / NS_PER_S - (time.monotonic() - begin)
+            if ahead > 0:
+                time.sleep(ahead)
+        return RunEnd.TIME
+
+    def _reason(self, end: RunEnd) -> str:
+        if self.finder.found:
+            return f"found {self.options.until!r}"
+        if end is RunEnd.IDLE:
+            return "the CPU sleeps and nothing will wake it"
+        return f"{self.options.max_time_s:g} s of simulated time are over"
+
+    def close(self) -> None:
+        """Closes outputs and the board."""
+        for sink in self._sinks:
+            sink.close()
+        self.board.close()
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(options: RunOptions, note: Callable[[str], None] | None = None) -> int:
+    """Runs `options`; 0 when the text appeared (or none was asked for), else 1."""
+    note = note or _to_stderr
+    session = Session(options, note)
+    note(f"seed {options.seed}")
+    try:
+        result = session.run()
+    except GuestError as error:
+        note(f"{stamp(session.board.clock.now_ns)} stopped: {error}")
+        if options.faults == "strict":
+            note("(--faults guest gives bus errors to the firmware instead)")
+        return 1
+    finally:
+        session.close()
+    speed = result.now_ns / NS_PER_S / max(result.wall_s, 1e-9)
+    note(
+        f"{stamp(result.now_ns)} {result.reason} "
+        f"({result.wall_s:.1f} s on the host, {speed:.1f} times as fast)"
+    )
+    return 0 if result.found else 1
