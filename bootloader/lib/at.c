@@ -64,20 +64,21 @@ void at_drain(struct at *at, uint32_t quiet_ms, uint32_t limit_ms)
 {
     begin(at, limit_ms);
     uint32_t quiet_since = at->started_ms;
-    // An overrun is dropped like the bytes around it. A sender that never
-    // stops is left at the limit, by the clock or by the number of reads.
-    for (uint32_t reads = 0; reads < 20u * limit_ms + 2u; reads++) {
-        uint32_t slice = quiet_ms < AT_SLICE_MS ? quiet_ms : AT_SLICE_MS;
+    uint32_t slice = quiet_ms < AT_SLICE_MS ? quiet_ms : AT_SLICE_MS;
+    // Left when it is quiet; at the limit, by the clock or by the number of
+    // waits, when it never is. An overrun is dropped like the bytes around it.
+    while (remaining_ms(at) > 0 && at->slices_left > 0) {
         int count = at->uart->read(at->uart->ctx, at->rx, sizeof at->rx, slice);
         uint32_t now = at->time->now_ms(at->time->ctx);
         if (count != 0) {
             quiet_since = now;
-        } else {
-            at->idle(at->idle_ctx);
+            continue;
         }
-        if (remaining_ms(at) == 0 || now - quiet_since >= quiet_ms) {
+        if (now - quiet_since >= quiet_ms) {
             return;
         }
+        at->slices_left--;
+        at->idle(at->idle_ctx);
     }
 }
 
@@ -89,7 +90,7 @@ int at_send(struct at *at, uint32_t timeout_ms, const char *format, ...)
     size_t length = format_text_v(command, sizeof command - 1, format, args);
     va_end(args);
     command[length++] = '\r';
-    at_drain(at, 0, 1);
+    at_drain(at, 0, AT_SLICE_MS);
     begin(at, timeout_ms);
     return at->uart->write(at->uart->ctx, command, length, timeout_ms);
 }

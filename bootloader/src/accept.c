@@ -10,22 +10,6 @@
 
 #include "engine.h"
 
-static int check_range(const struct boot *boot, const struct fw_info *info)
-{
-    const struct boot_config *config = boot->config;
-    uint32_t limit;
-    if (info->fp_base == config->app_start) {
-        limit = config->app_size;
-    } else if (boot_is_bootloader(boot, info)) {
-        limit = config->bootloader_size < config->staging_size
-                    ? config->bootloader_size
-                    : config->staging_size;
-    } else {
-        return OTA_E_RANGE;
-    }
-    return info->pbin_size <= limit ? OTA_OK : OTA_E_RANGE;
-}
-
 static int check_not_same(struct boot *boot, const struct fw_info *info)
 {
     const struct fw_info *current = &boot->journal.current.info;
@@ -86,7 +70,7 @@ static int accept(struct boot *boot, const struct boot_request *request)
         return journal->step == OTA_STEP_TRIAL ? OTA_E_UNCONFIRMED
                                                : OTA_E_REQUEST;
     }
-    err = check_range(boot, &request->fw_info);
+    err = boot_check_range(boot, &request->fw_info);
     if (err == OTA_OK) {
         err = check_not_same(boot, &request->fw_info);
     }

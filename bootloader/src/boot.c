@@ -7,13 +7,15 @@
 
 #include "engine.h"
 
+static bool is_trial(const struct boot *boot)
+{
+    return boot->journal.step == OTA_STEP_TRIAL && boot->journal.has_pending;
+}
+
 // The version that would run now: on trial it is the pending one.
 static const struct journal_image *app_image(const struct boot *boot)
 {
-    const struct journal *journal = &boot->journal;
-    return journal->step == OTA_STEP_TRIAL && journal->has_pending
-               ? &journal->pending
-               : &journal->current;
+    return is_trial(boot) ? &boot->journal.pending : &boot->journal.current;
 }
 
 static void write_status(struct boot *boot)
@@ -29,7 +31,7 @@ static void write_status(struct boot *boot)
     status.step = journal->step;
     status.resetreas = boot->config->resetreas;
     status.attempts = journal->attempts;
-    status.confirm_token = journal->token;
+    status.confirm_token = is_trial(boot) ? journal->token : 0;
     if (journal->current.path[0] != '\0') {
         status.kept_version[status.kept_count++] =
             journal->current.info.version;
@@ -57,8 +59,8 @@ static enum boot_state step_ready(struct boot *boot)
 {
     struct journal *journal = &boot->journal;
     const struct fw_info *info = &app_image(boot)->info;
-    int err = OTA_E_RANGE;
-    if (info->pbin_size <= boot->config->app_size) {
+    int err = boot_check_range(boot, info);
+    if (err == OTA_OK) {
         err = boot_verify_flash(boot, boot->config->app_start, info->pbin_size,
                                 info->pbin_hash);
     }
@@ -114,7 +116,9 @@ static void feed(void *ctx)
 static void resume(struct boot *boot)
 {
     struct journal *journal = &boot->journal;
-    boot->suspect_page = journal->pages_done;
+    if (journal->step == OTA_STEP_PROGRAM) {
+        boot->suspect_page = journal->pages_done;
+    }
     if (journal->step == OTA_STEP_TRIAL) {
         (void)boot_step_trial(boot); // the journal has the state
     } else if (journal->step != OTA_STEP_IDLE) {
@@ -156,8 +160,7 @@ enum boot_action boot_run(struct boot *boot, const struct ports *ports,
         is_started = looked && next == BOOT_READY;
         state = next;
     }
-    if (is_started && boot->journal.step == OTA_STEP_TRIAL &&
-        boot->reason == BOOT_REASON_NORMAL) {
+    if (is_started && is_trial(boot) && boot->reason == BOOT_REASON_NORMAL) {
         boot->reason = BOOT_REASON_TRIAL;
     }
     write_status(boot);

@@ -36,7 +36,7 @@
 #define BOOT_LINK_TRIES 6u
 // Looks for a file that is not there: the file system of a modem that has just
 // started may come later than its AT port.
-#define BOOT_NO_FILE_TRIES 4u
+#define BOOT_NO_FILE_TRIES 5u
 
 // Waits, milliseconds.
 #define BOOT_MODEM_START_MS 30000u // power key or CRESET to the first AT

@@ -37,6 +37,10 @@ OTA_CHECKED int boot_verify_flash(struct boot *boot, uint32_t addr,
                                   uint32_t size, const uint8_t expected[32]);
 
 bool boot_is_bootloader(const struct boot *boot, const struct fw_info *info);
+// OTA_E_RANGE unless the image begins at the application's or the bootloader's
+// start and fits there (a bootloader also into staging).
+OTA_CHECKED int boot_check_range(const struct boot *boot,
+                                 const struct fw_info *info);
 // Where the image is programmed: the application region or staging.
 uint32_t boot_target(const struct boot *boot, const struct fw_info *info);
 
@@ -45,6 +49,8 @@ uint32_t boot_target(const struct boot *boot, const struct fw_info *info);
 enum boot_state boot_enter(struct boot *boot, enum ota_step step, int error);
 // journal_save, or a reset of the chip.
 void boot_save(struct boot *boot);
+// Decoded state after an update: nothing pending, step IDLE, no token.
+void boot_end_update(struct journal *journal, int error);
 // Drops the pending update, with the reason; the application is untouched.
 enum boot_state boot_abandon(struct boot *boot, int error);
 

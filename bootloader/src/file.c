@@ -22,6 +22,8 @@ static int climb(struct boot *boot)
         wait_ms = BOOT_MODEM_RESYNC_MS;
         break;
     case 3:
+        // From here on the fast rate is a suspect, too.
+        boot->modem.baud_fast = 0;
         // No answer is no surprise here: the open below finds out.
         if (sim7600_restart(&boot->modem) == OTA_OK) {
             boot_log(boot, "modem restarts");
@@ -146,6 +148,9 @@ int boot_file_open(struct boot *boot, const struct journal_image *image)
     struct fw_info header;
     uint32_t size;
     int err = open_modem(boot);
+    if (file->is_asked) {
+        at_drain(&boot->at, 300, SIM7600_COMMAND_MS);
+    }
     memset(file, 0, sizeof *file);
     file->image = image;
     memcpy(file->iv, info->aes_iv, sizeof file->iv);

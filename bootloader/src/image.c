@@ -147,7 +147,10 @@ int boot_program_file(struct boot *boot, const struct journal_image *image,
     if (index >= page_count) {
         return OTA_OK;
     }
-    int err = boot_file_open(boot, image);
+    int err = boot_check_range(boot, &image->info);
+    if (err == OTA_OK) {
+        err = boot_file_open(boot, image);
+    }
     while (err == OTA_OK && index < page_count) {
         err = program_page(boot, image, index, may_skip);
         if (err == OTA_OK) {

@@ -17,7 +17,8 @@ enum boot_state boot_step_check(struct boot *boot)
             return boot_enter(boot, OTA_STEP_PROGRAM, OTA_OK);
         }
         // Only a byte that flipped on the wire can be better next time.
-        if (err != OTA_E_CIPHER_HASH && err != OTA_E_HEADER) {
+        if (err != OTA_E_CIPHER_HASH && err != OTA_E_HEADER &&
+            err != OTA_E_FILE_SIZE) {
             break;
         }
     }

@@ -92,6 +92,22 @@ uint32_t boot_target(const struct boot *boot, const struct fw_info *info)
                                           : boot->config->app_start;
 }
 
+int boot_check_range(const struct boot *boot, const struct fw_info *info)
+{
+    const struct boot_config *config = boot->config;
+    uint32_t limit;
+    if (info->fp_base == config->app_start) {
+        limit = config->app_size;
+    } else if (boot_is_bootloader(boot, info)) {
+        limit = config->bootloader_size < config->staging_size
+                    ? config->bootloader_size
+                    : config->staging_size;
+    } else {
+        return OTA_E_RANGE;
+    }
+    return info->pbin_size <= limit ? OTA_OK : OTA_E_RANGE;
+}
+
 enum boot_state boot_enter(struct boot *boot, enum ota_step step, int error)
 {
     int err = journal_set_step(&boot->journal, step, error);
@@ -109,16 +125,22 @@ void boot_save(struct boot *boot)
     }
 }
 
-enum boot_state boot_abandon(struct boot *boot, int error)
+void boot_end_update(struct journal *journal, int error)
 {
-    struct journal *journal = &boot->journal;
-    boot_log(boot, "update given up, error %d", error);
     journal->has_pending = false;
     memset(&journal->pending, 0, sizeof journal->pending);
     journal->step = OTA_STEP_IDLE;
     journal->error = error;
     journal->pages_done = 0;
     journal->attempts = 0;
+    journal->token = 0;
+}
+
+enum boot_state boot_abandon(struct boot *boot, int error)
+{
+    struct journal *journal = &boot->journal;
+    boot_log(boot, "update given up, error %d", error);
+    boot_end_update(journal, error);
     boot_save(boot);
     boot->reason = BOOT_REASON_FAILED;
     boot->last_error = error;

@@ -29,17 +29,6 @@ static void drop_previous_at(struct journal *journal, const char *path)
     }
 }
 
-static void end_update(struct journal *journal, int error)
-{
-    journal->has_pending = false;
-    memset(&journal->pending, 0, sizeof journal->pending);
-    journal->step = OTA_STEP_IDLE;
-    journal->error = error;
-    journal->pages_done = 0;
-    journal->attempts = 0;
-    journal->token = 0;
-}
-
 static enum boot_state commit(struct boot *boot)
 {
     struct journal *journal = &boot->journal;
@@ -57,7 +46,7 @@ static enum boot_state commit(struct boot *boot)
         journal->previous_count++;
     }
     journal->current = journal->pending;
-    end_update(journal, OTA_OK);
+    boot_end_update(journal, OTA_OK);
     boot_save(boot);
     boot_log(boot, "version %u confirmed",
              (unsigned)journal->current.info.version);
@@ -135,7 +124,7 @@ enum boot_state boot_step_trial(struct boot *boot)
 
 enum boot_state boot_finish_bootloader(struct boot *boot)
 {
-    end_update(&boot->journal, OTA_OK);
+    boot_end_update(&boot->journal, OTA_OK);
     boot_save(boot);
     return BOOT_IDLE;
 }
@@ -222,7 +211,7 @@ enum boot_state boot_step_rollback(struct boot *boot)
         if (err == OTA_OK) {
             boot_log(boot, "back to version %u",
                      (unsigned)journal->current.info.version);
-            end_update(journal, why);
+            boot_end_update(journal, why);
             boot_save(boot);
             boot->reason = BOOT_REASON_ROLLED_BACK;
             boot->last_error = why;

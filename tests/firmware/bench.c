@@ -248,10 +248,14 @@ enum bench_end bench_boot_until_start(struct bench *bench, uint32_t resetreas,
     return end;
 }
 
-void bench_confirm(struct bench *bench)
+bool bench_confirm(struct bench *bench)
 {
+    if (setjmp(bench->power_off) != 0) {
+        return false;
+    }
     assert_int_equal(OTA_OK, ota_confirm(&bench->flash.port, BENCH_HANDSHAKE,
                                          bench->status.confirm_token));
+    return true;
 }
 
 bool bench_runs(const struct bench *bench, const struct bench_image *image)

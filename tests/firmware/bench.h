@@ -81,8 +81,8 @@ enum bench_end bench_boot(struct bench *bench, uint32_t resetreas);
 // Boots again while the engine resets itself, at most `limit` times.
 enum bench_end bench_boot_until_start(struct bench *bench, uint32_t resetreas,
                                       uint32_t limit);
-// The trial application says that it works.
-void bench_confirm(struct bench *bench);
+// The trial application says that it works; false when the power went.
+bool bench_confirm(struct bench *bench);
 // True when the application region begins with the image.
 bool bench_runs(const struct bench *bench, const struct bench_image *image);
 

@@ -47,7 +47,7 @@ static void run_update(bool with_header)
     assert_int_equal(BOOT_REASON_TRIAL, bench.status.reason);
     assert_int_equal(OTA_STEP_TRIAL, bench.status.step);
     assert_int_equal(2, bench.status.app_version);
-    bench_confirm(&bench);
+    assert_true(bench_confirm(&bench));
     assert_int_equal(BENCH_START, bench_boot(&bench, 0));
     assert_int_equal(BOOT_REASON_NORMAL, bench.status.reason);
     assert_int_equal(OTA_STEP_IDLE, bench.status.step);

@@ -15,7 +15,7 @@
 #include "ports.h"
 
 #define SIM_MODEM_HOLD 8192u // what the UART port keeps for the engine
-#define SIM_MODEM_QUEUE 65536u
+#define SIM_MODEM_QUEUE 16384u
 #define SIM_MODEM_FILES 4u
 
 struct sim_clock {
