@@ -38,6 +38,7 @@ def measure(
     """Reads the ELF's sections."""
     from elftools.elf.constants import SH_FLAGS
     from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
 
     room = layout.flash_region(region)
     flash = ram = stack = 0
@@ -55,7 +56,10 @@ def measure(
         for segment in file.iter_segments(type="PT_LOAD"):
             if _is_in(segment["p_paddr"], room.start, room.size):
                 flash += segment["p_filesz"]
-        for symbol in file.get_section_by_name(".symtab").iter_symbols():
+        symbols = file.get_section_by_name(".symtab")
+        if not isinstance(symbols, SymbolTableSection):
+            raise BuildError(f"{elf} has no symbol table")
+        for symbol in symbols.iter_symbols():
             if symbol["st_info"]["type"] == "STT_FUNC":
                 linked.add(symbol.name)
     return ImageSize(

@@ -31,6 +31,7 @@ from vboard.peripherals.timer import Timer
 from vboard.peripherals.uarte import Uarte
 from vboard.peripherals.uicr import Uicr
 from vboard.peripherals.wdt import Wdt
+from vboard.unmodelled import ERRATUM_WORDS, ErratumWord
 
 TIMER_IRQS = (8, 9, 10, 26, 27)
 RTC_IRQS = (11, 17, 36)
@@ -96,3 +97,5 @@ def make_blocks(
     core = CryptoCore(clock, bus, irq(42), seed=seed)
     yield CryptoWrapper(clock, bus, core=core)
     yield core
+    for address in ERRATUM_WORDS:
+        yield ErratumWord(clock, bus, address=address)
