@@ -110,17 +110,19 @@ class UartPort:
         if split is None:
             self._out.append((data, then))
         else:
-            pieces = [
-                data[i : i + split.size] for i in range(0, len(data), split.size)
-            ] or [b""]
-            for piece in pieces[:-1]:
-                self._out.append((piece, self._gap(split.gap_us * NS_PER_US)))
-            self._out.append((pieces[-1], then))
+            gap_ns = split.gap_us * NS_PER_US
+            for start in range(0, len(data), split.size):
+                piece = data[start : start + split.size]
+                last = start + split.size >= len(data)
+                self._out.append((piece, self._gap(gap_ns, then if last else None)))
+            if not data:
+                self._out.append((data, then))
         self._send_next()
 
-    def _gap(self, gap_ns: int) -> Callable[[], None]:
+    def _gap(self, gap_ns: int, then: Callable[[], None] | None) -> Callable[[], None]:
         def pause() -> None:
             self._sending = True
+            self._then = then
             self._after(gap_ns, self._sent)
 
         return pause
