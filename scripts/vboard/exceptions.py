@@ -64,8 +64,12 @@ class Exceptions:
         self._core = cpu.registers(*_CORE)
         self._masks = cpu.registers(*_MASKS)
         self._floats = cpu.registers(*_FLOATS)
-        self._entry = cpu.registers("control", "ipsr", "msp", "lr", "xpsr", "pc")
-        self._to_thread_psp = cpu.registers("control", "psp")
+        self._stacks = cpu.registers("ipsr", "control", "msp", "psp")
+        self._to_handler = cpu.registers("control", "ipsr", "msp", "psp", "lr", "pc")
+        self._from_frame = cpu.registers(
+            *("r0", "r1", "r2", "r3", "r12", "lr"),
+            *("xpsr", "control", "msp", "psp", "pc"),
+        )
         self.event = False  # the event register of WFE
         self.on_fault: Callable[[str], None] = lambda message: None
 
@@ -117,10 +121,13 @@ class Exceptions:
         if return_pc is None:
             return_pc = core[6]
         use_psp = bool(control & SPSEL) and not xpsr & 0x1FF
-        exc_return, stack = self._push(core, return_pc, use_psp=use_psp)
+        exc_return, frame = self._push(core, return_pc, use_psp=use_psp)
+        msp, psp = core[9:11]
         if use_psp:
-            self._cpu.set("psp", stack)
-        self._take(number, exc_return, None if use_psp else stack)
+            psp = frame
+        else:
+            msp = frame
+        self._take(number, exc_return, control=control, msp=msp, psp=psp)
 
     def _push(
         self, core: list[int], return_pc: int, *, use_psp: bool
@@ -149,18 +156,17 @@ class Exceptions:
             self._fpu.fpcar = address
             self._fpu.fpccr |= LSPACT
 
-    def _take(self, number: int, exc_return: int, msp: int | None) -> None:
+    def _take(
+        self, number: int, exc_return: int, *, control: int, msp: int, psp: int
+    ) -> None:
         """Branches to the handler (ARM ARM, ExceptionTaken)."""
         vector = self._vector(number)
-        cpu = self._cpu
-        if msp is not None:
-            cpu.set("msp", msp)
-        cpu.set("ipsr", number)
-        cpu.set("control", cpu.get("control") & ~(SPSEL | FPCA))
-        cpu.set("lr", exc_return)
+        # SPSEL can be cleared in thread mode only, so CONTROL goes first.
+        self._to_handler.write(
+            control & ~(SPSEL | FPCA), number, msp, psp, exc_return, vector | 1
+        )
         self._nvic.activate(number)
         self.event = True
-        cpu.set("pc", vector | 1)
         if not vector & 1:
             self.fault(INVSTATE, pc=vector & ~1)
 
@@ -189,34 +195,32 @@ class Exceptions:
 
     # Return
 
-    def leave(self, exc_return: int) -> int:
-        """Returns from an exception; gives the number that is still to be taken.
+    def leave(self, exc_return: int) -> None:
+        """Returns from an exception, or goes on with the next one (tail-chaining).
 
-        `exc_return` is the value that was branched to, bit 0 already cleared.
+        `exc_return` is the value that was branched to; bit 0 does not count.
         """
-        number = self._cpu.get("ipsr") & 0x1FF
+        ipsr, control, msp, psp = self._stacks.read()
+        number = ipsr & 0x1FF
         exc_return |= 1
         target = _RETURNS.get(exc_return & 0xF)
+        others = self._nvic.active & ~(1 << number)
         if (
             target is None
             or exc_return & 0xFFFF_FFE0 != 0xFFFF_FFE0
-            or not number
             or not self._nvic.active >> number & 1
+            or (target[0] != bool(others) and not self._scb.ccr & s.NONBASETHRDENA)
         ):
-            return self._bad_return(number, exc_return)
-        to_handler, use_psp = target
-        others = self._nvic.active & ~(1 << number)
-        if to_handler != bool(others) and not self._scb.ccr & s.NONBASETHRDENA:
-            return self._bad_return(number, exc_return)
+            self._bad_return(number, exc_return)
+            return
         self._deactivate(number)
         following = self._nvic.best()
         if following and self._tail_chains(following):
             self._fpu.settle()
-            self._take(following, exc_return, None)
-            return 0
-        self._pop(exc_return, use_psp=use_psp)
+            self._take(following, exc_return, control=control, msp=msp, psp=psp)
+            return
+        self._pop(exc_return, control=control, msp=msp, psp=psp, use_psp=target[1])
         self.event = True
-        return 0
 
     def _deactivate(self, number: int) -> None:
         self._nvic.deactivate(number)
@@ -226,21 +230,22 @@ class Exceptions:
     def _tail_chains(self, number: int) -> bool:
         return self._nvic.group_priority(number) < self.execution_priority()
 
-    def _bad_return(self, number: int, exc_return: int) -> int:
+    def _bad_return(self, number: int, exc_return: int) -> None:
         if number and self._nvic.active >> number & 1:
             self._deactivate(number)
         self._scb.cfsr |= INVPC
-        self.on_fault(f"INVPC: EXC_RETURN 0x{exc_return:08x} does not fit")
+        self.on_fault(f"UsageFault: INVPC, EXC_RETURN 0x{exc_return:08x} does not fit")
         target = self._fault_target(n.USAGE_FAULT)
-        self._take(target, exc_return | 0xFFFF_FFF0, None)
-        return 0
+        _, control, msp, psp = self._stacks.read()
+        self._take(target, exc_return | 0xFFFF_FFF0, control=control, msp=msp, psp=psp)
 
-    def _pop(self, exc_return: int, *, use_psp: bool) -> None:
-        cpu = self._cpu
-        frame = cpu.get("psp" if use_psp else "msp")
+    def _pop(
+        self, exc_return: int, *, control: int, msp: int, psp: int, use_psp: bool
+    ) -> None:
+        frame = psp if use_psp else msp
         extended = not exc_return & 0x10
         size = 0x68 if extended else 0x20
-        data = cpu.memory_read(frame, size)
+        data = self._cpu.memory_read(frame, size)
         if data is None:
             raise GuestError(
                 f"exception frame read from 0x{frame:08x}, where there is no memory",
@@ -256,15 +261,15 @@ class Exceptions:
         xpsr = words[7]
         align = 4 if self._scb.ccr & s.STKALIGN or extended else 0
         stack = (frame + size) | (align if xpsr & PADDED else 0)
-        control = cpu.get("control") & ~(SPSEL | FPCA)
-        if extended:
-            control |= FPCA
-        cpu.set("psp" if use_psp else "msp", stack)
-        cpu.registers("r0", "r1", "r2", "r3", "r12", "lr").write(*words[0:6])
+        control = control & ~(SPSEL | FPCA) | (FPCA if extended else 0)
+        if use_psp:
+            control |= SPSEL
+            psp = stack
+        else:
+            msp = stack
         # The stack pointers are banked by IPSR first, then by CONTROL.SPSEL.
-        cpu.set("xpsr", xpsr & ~PADDED & ~IT_BITS | THUMB)
-        cpu.set("control", control | (SPSEL if use_psp else 0))
-        cpu.set("pc", words[6] | 1)
+        xpsr = xpsr & ~PADDED & ~IT_BITS | THUMB
+        self._from_frame.write(*words[:6], xpsr, control, msp, psp, words[6] | 1)
 
     # Faults
 
