@@ -113,7 +113,8 @@ def check_in_region(
             hit = segment.address < other.end and other.start < segment.end
             if hit and other != region:
                 raise FormatError(
-                    f"{segment} overlaps region {other}, expected it inside {region}"
+                    f"{segment} overlaps region {other}, expected it inside region "
+                    f"{region}"
                 )
         raise FormatError(f"{segment} leaves region {region}")
 

@@ -102,6 +102,8 @@ def _rename_all(outputs: Sequence[Output]) -> None:
             output.path.unlink(missing_ok=True)
         for output in kept:
             os.replace(output.backup, output.path)
+            # rename() leaves both names when they are the same file
+            output.backup.unlink(missing_ok=True)
         raise
     for output in kept:
         output.backup.unlink(missing_ok=True)
