@@ -43,8 +43,8 @@ void console_line(const char *format, ...)
     line[size++] = '\n';
 
     struct timebase time;
-    clock_start_hfxo();
     timebase_start(&time);
+    clock_start_hfxo();
     send(line, size);
     timebase_stop();
     clock_stop_hfxo();

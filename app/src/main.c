@@ -76,6 +76,7 @@ int main(void)
                          &status) == OTA_OK) {
         report(&status);
     } else {
+        status = (struct boot_status){0};
         console_line("app: version %u running (no boot status)",
                      (unsigned)APP_VERSION);
     }

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "irq.h"
 #include "nrf52840_regs.h"
+#include "timebase.h"
 
 #define PRESCALER_8HZ 4095u // 32768 / (4095 + 1)
 #define STEPS_PER_TICK (8u / TICKS_PER_SECOND)
@@ -32,7 +33,10 @@ void RTC0_IRQHandler(void)
 
 void ticks_start(void)
 {
+    struct timebase time;
+    timebase_start(&time);
     clock_start_lfrc();
+    timebase_stop();
     NRF_RTC0->PRESCALER = PRESCALER_8HZ;
     NRF_RTC0->CC[0] = STEPS_PER_TICK;
     NRF_RTC0->EVENTS_COMPARE[0] = 0;

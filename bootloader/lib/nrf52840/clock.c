@@ -5,29 +5,35 @@
 #include "clock.h"
 
 #include "nrf52840_regs.h"
+#include "timebase.h"
 
-// HFXO start-up and debounce stay well below 5 ms, LFRC below 1 ms; one round
-// of a loop takes at least four of 64 million cycles a second.
-#define HFXO_LIMIT 80000u
-#define LFRC_LIMIT 160000u
+// HFXO start-up and debounce stay well below 5 ms, LFRC below 1 ms.
+#define HFXO_LIMIT_US 5000u
+#define LFRC_LIMIT_US 5000u
 #define CLOCK_RUNNING (1u << 16)
+#define CLOCK_INT_HFCLKSTARTED (1u << 0)
+#define CLOCK_INT_LFCLKSTARTED (1u << 1)
 #define HFCLK_XTAL 1u
 #define LFCLKSRC_RC 0u
+
+static void start(volatile uint32_t *task, volatile uint32_t *event,
+                  uint32_t interrupt, uint32_t limit_us)
+{
+    *event = 0;
+    NRF_CLOCK->INTENSET = interrupt;
+    *task = 1u;
+    (void)timebase_wait(event, POWER_CLOCK_IRQn, timebase_now_us() + limit_us);
+    NRF_CLOCK->INTENCLR = interrupt;
+    *event = 0;
+}
 
 void clock_start_hfxo(void)
 {
     const uint32_t want = CLOCK_RUNNING | HFCLK_XTAL;
-    if ((NRF_CLOCK->HFCLKSTAT & want) == want) {
-        return;
+    if ((NRF_CLOCK->HFCLKSTAT & want) != want) {
+        start(&NRF_CLOCK->TASKS_HFCLKSTART, &NRF_CLOCK->EVENTS_HFCLKSTARTED,
+              CLOCK_INT_HFCLKSTARTED, HFXO_LIMIT_US);
     }
-    NRF_CLOCK->EVENTS_HFCLKSTARTED = 0;
-    NRF_CLOCK->TASKS_HFCLKSTART = 1u;
-    for (uint32_t i = 0; i < HFXO_LIMIT; i++) {
-        if (NRF_CLOCK->EVENTS_HFCLKSTARTED) {
-            break;
-        }
-    }
-    NRF_CLOCK->EVENTS_HFCLKSTARTED = 0;
 }
 
 void clock_stop_hfxo(void)
@@ -37,17 +43,10 @@ void clock_stop_hfxo(void)
 
 void clock_start_lfrc(void)
 {
-    if (NRF_CLOCK->LFCLKSTAT & CLOCK_RUNNING) {
-        return;
+    if ((NRF_CLOCK->LFCLKSTAT & CLOCK_RUNNING) == 0) {
+        NRF_CLOCK->LFCLKSRC = LFCLKSRC_RC;
+        // RTC registers are valid only once the clock runs (erratum 20).
+        start(&NRF_CLOCK->TASKS_LFCLKSTART, &NRF_CLOCK->EVENTS_LFCLKSTARTED,
+              CLOCK_INT_LFCLKSTARTED, LFRC_LIMIT_US);
     }
-    NRF_CLOCK->LFCLKSRC = LFCLKSRC_RC;
-    // RTC registers are valid only once the clock runs (erratum 20).
-    NRF_CLOCK->EVENTS_LFCLKSTARTED = 0;
-    NRF_CLOCK->TASKS_LFCLKSTART = 1u;
-    for (uint32_t i = 0; i < LFRC_LIMIT; i++) {
-        if (NRF_CLOCK->EVENTS_LFCLKSTARTED) {
-            break;
-        }
-    }
-    NRF_CLOCK->EVENTS_LFCLKSTARTED = 0;
 }

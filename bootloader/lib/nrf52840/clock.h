@@ -1,4 +1,4 @@
-// Clocks (product specification, CLOCK).
+// Clocks (product specification, CLOCK). The time base must run: waits sleep.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CLOCK_H

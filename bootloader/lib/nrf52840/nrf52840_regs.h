@@ -41,7 +41,9 @@ typedef struct { // 0x40000000
     __OM uint32_t TASKS_LFCLKSTART, TASKS_LFCLKSTOP;
     GAP(0x010, 0x100);
     __IOM uint32_t EVENTS_HFCLKSTARTED, EVENTS_LFCLKSTARTED;
-    GAP(0x108, 0x408);
+    GAP(0x108, 0x304);
+    __IOM uint32_t INTENSET, INTENCLR;
+    GAP(0x30C, 0x408);
     __IM uint32_t HFCLKRUN, HFCLKSTAT;
     GAP(0x410, 0x414);
     __IM uint32_t LFCLKRUN, LFCLKSTAT;
@@ -217,6 +219,7 @@ typedef struct { // P0, P1
 #define NRF_P1 ((NRF_GPIO_Type *)0x50000300u)
 
 typedef enum {
+    POWER_CLOCK_IRQn = 0,
     UARTE0_UART0_IRQn = 2,
     TIMER0_IRQn = 8,
     TIMER1_IRQn = 9,

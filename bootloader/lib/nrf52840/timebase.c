@@ -64,8 +64,10 @@ bool timebase_wait(const volatile uint32_t *event, uint32_t irq,
     NRF_TIMER0->EVENTS_COMPARE[1] = 0;
     NRF_TIMER0->CC[1] = until_us;
     NRF_TIMER0->INTENSET = TIMER_INT_COMPARE1;
+    irq_clear(TIMER0_IRQn);
     irq_enable(TIMER0_IRQn);
     if (event != NULL) {
+        irq_clear(irq); // from an earlier wait; if it is true it comes back
         irq_enable(irq);
     }
     // An interrupt that is pending ends WFI at once, also while masked, so
@@ -73,6 +75,9 @@ bool timebase_wait(const volatile uint32_t *event, uint32_t irq,
     while (!(event != NULL && *event) && !timebase_is_past(until_us)) {
         __WFI();
         irq_clear(TIMER0_IRQn);
+        if (event != NULL) {
+            irq_clear(irq);
+        }
     }
     NRF_TIMER0->INTENCLR = TIMER_INT_COMPARE1;
     NRF_TIMER0->EVENTS_COMPARE[1] = 0;

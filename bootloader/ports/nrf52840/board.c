@@ -18,8 +18,8 @@ static void sleep_ms(void *ctx, uint32_t duration_ms)
 
 void board_open(struct board *board)
 {
-    clock_start_hfxo();
     timebase_start(&board->time);
+    clock_start_hfxo();
     board->flash_port = flash_port_make();
     board->uart_port = modem_port_make(board);
     board->system_port = system_port_make(board);
