@@ -31,34 +31,11 @@ from vboard.peripherals.timer import Timer
 from vboard.peripherals.uarte import Uarte
 from vboard.peripherals.uicr import Uicr
 from vboard.peripherals.wdt import Wdt
-from vboard.unmodelled import ERRATUM_WORDS, ErratumWord
+from vboard.unmodelled import ERRATUM_WORDS, UNMODELLED, ErratumWord, Unmodelled
 
 TIMER_IRQS = (8, 9, 10, 26, 27)
 RTC_IRQS = (11, 17, 36)
 EGU_IRQS = (20, 21, 22, 23, 24, 25)
-
-NOT_MODELLED = {
-    0x4000_1000: "RADIO",
-    0x4000_3000: "SPI0, SPIM0, SPIS0, TWI0, TWIM0, TWIS0",
-    0x4000_4000: "SPI1, SPIM1, SPIS1, TWI1, TWIM1, TWIS1",
-    0x4000_5000: "NFCT",
-    0x4000_7000: "SAADC",
-    0x4000_F000: "AAR, CCM",
-    0x4001_2000: "QDEC",
-    0x4001_3000: "COMP, LPCOMP",
-    0x4001_C000: "PWM0",
-    0x4001_D000: "PDM",
-    0x4002_0000: "MWU",
-    0x4002_1000: "PWM1",
-    0x4002_2000: "PWM2",
-    0x4002_3000: "SPI2, SPIM2, SPIS2",
-    0x4002_5000: "I2S",
-    0x4002_6000: "FPU interrupt",
-    0x4002_7000: "USBD",
-    0x4002_9000: "QSPI",
-    0x4002_D000: "PWM3",
-    0x4002_F000: "SPIM3",
-}
 
 
 def make_blocks(
@@ -99,3 +76,5 @@ def make_blocks(
     yield core
     for address in ERRATUM_WORDS:
         yield ErratumWord(clock, bus, address=address)
+    for block in UNMODELLED:
+        yield Unmodelled(clock, bus, block=block)

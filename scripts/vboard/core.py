@@ -16,7 +16,6 @@ from collections.abc import Callable
 
 from vboard import exceptions as x
 from vboard import nvic as n
-from vboard.blocks import NOT_MODELLED
 from vboard.clock import Clock
 from vboard.cpu import RAM_BASE, RAM_SIZE, Cpu, Stop, StopReason
 from vboard.dwt import MON_EN, Debug
@@ -340,11 +339,6 @@ class Core:
         self._fault_address = address
         block = self.bus.find(address)
         if block is None:
-            name = NOT_MODELLED.get(address & ~0xFFF)
-            if name is not None:
-                raise GuestError(
-                    f"access to 0x{address:08x}: this block is not modelled", block=name
-                )
             raise NoBlock(f"no register block at 0x{address:08x}", block="bus")
         if size != 4 or address & 3:
             raise GuestError(

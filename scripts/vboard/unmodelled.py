@@ -3,7 +3,9 @@
 
 An access to one of them is refused with its name, so that nobody has to guess why
 firmware goes wrong. A test that wants to get past one allows it by name; it then
-reads as zero and ignores stores.
+reads as zero and ignores stores:
+
+    board.block("NFCT").allowed = True
 
 `ERRATUM_WORDS` are undocumented addresses that Nordic's work-arounds store to;
 they have no effect here and are accepted.
@@ -11,7 +13,6 @@ they have no effect here and are accepted.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from vboard.clock import Clock
@@ -58,13 +59,11 @@ ERRATUM_WORDS: dict[int, str] = {0x4007_AC84: "erratum 246"}
 class Unmodelled(Peripheral):
     """Refuses accesses to one block by name."""
 
-    def __init__(
-        self, clock: Clock, bus: Bus, *, block: Block, allowed: bool = False
-    ) -> None:
+    def __init__(self, clock: Clock, bus: Bus, *, block: Block) -> None:
         super().__init__(clock, bus)
         self.name = block.name
         self.base = block.base
-        self.allowed = allowed
+        self.allowed = False
 
     def _refuse(self, offset: int, what: str) -> GuestError:
         return self.fault(f"this block is not modelled (a {what})", offset)
@@ -103,19 +102,3 @@ class ErratumWord(Peripheral):
 
     def reset(self, kind: ResetKind) -> None:
         """Nothing to reset."""
-
-
-def add_unmodelled(clock: Clock, bus: Bus, *, allow: Collection[str] = ()) -> None:
-    """Puts every block of this list on the bus; `allow` names harmless ones.
-
-    Raises ValueError for a name that is not in the list.
-    """
-    names = {block.name for block in UNMODELLED}
-    for name in allow:
-        if name not in names:
-            known = ", ".join(sorted(names))
-            raise ValueError(f"expected one of {known}, got {name!r}")
-    for block in UNMODELLED:
-        bus.add(Unmodelled(clock, bus, block=block, allowed=block.name in allow))
-    for address in ERRATUM_WORDS:
-        bus.add(ErratumWord(clock, bus, address=address))

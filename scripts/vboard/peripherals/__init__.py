@@ -16,5 +16,5 @@ A board makes every block as `Class(clock, bus, irq)` and puts it on the bus:
 | Gpio (gpio)              |                 | 50000000, no interrupt   |
 
 The interrupt number of a block is its page number (base >> 12 & 0xFF).
-`vboard.unmodelled.add_unmodelled(clock, bus)` puts the rest there, by name.
+`vboard.blocks` makes them all; `vboard.unmodelled` lists the rest, by name.
 """
