@@ -198,6 +198,18 @@ static void swallow_second_ok(struct sim7600 *modem)
     at_drain(modem->at, 50, 200);
 }
 
+// A block is followed by CR LF. Anything else means that a byte was lost or
+// gained, and the count has run into the line end or stopped short of it.
+static int read_block(struct sim7600 *modem, uint8_t *data, uint32_t count)
+{
+    uint8_t next = '\r';
+    int err = at_read_data(modem->at, data, count);
+    if (err == OTA_OK && count > 0) {
+        err = at_read_data(modem->at, &next, 1);
+    }
+    return err == OTA_OK && next != '\r' ? OTA_E_PROTOCOL : err;
+}
+
 int sim7600_read_finish(struct sim7600 *modem, uint8_t *data, uint32_t size)
 {
     uint32_t received = 0;
@@ -230,7 +242,7 @@ int sim7600_read_finish(struct sim7600 *modem, uint8_t *data, uint32_t size)
         if (end_seen && ok_seen) {
             swallow_second_ok(modem);
         }
-        err = at_read_data(modem->at, data + received, count);
+        err = read_block(modem, data + received, count);
         if (err != OTA_OK) {
             return err;
         }

@@ -71,7 +71,6 @@ struct boot {
     int32_t halt_reason; // enum ota_status
     int32_t last_error;
     uint32_t link_failures; // since the last good exchange: the ladder's rung
-    uint32_t rounds;        // failures without progress
     uint32_t verify_rounds; // times VERIFY failed in this boot
     uint32_t suspect_page;  // was in work when the last boot ended
     bool is_modem_open;     // found and set up in this boot
@@ -79,6 +78,10 @@ struct boot {
     uint32_t started_ms;    // begin of the update, when it began in this boot
     bool is_timed;          // started_ms holds
     uint32_t update_ms;     // duration of the update, for the status
+    // CRCs of the cipher pages that CHECK has seen in this boot: PROGRAM reads
+    // a page again that differs, before it touches flash.
+    uint32_t crc_count;
+    uint32_t page_crc[BOOT_CRC_PAGES];
     struct sha256_ctx cipher_sha;
     struct sha256_ctx plain_sha;
     uint32_t page[OTA_PAGE_SIZE / 4u];  // one page of the image

@@ -34,6 +34,10 @@
 #define BOOT_COPY_BOOTS_MAX 3u
 // Tries of one exchange, each after the next rung of the recovery ladder.
 #define BOOT_LINK_TRIES 6u
+// Reads of a page whose bytes are not those that CHECK saw.
+#define BOOT_PAGE_TRIES 4u
+// Pages whose CRC is kept between CHECK and PROGRAM: 1 MB of flash.
+#define BOOT_CRC_PAGES 256u
 // Looks for a file that is not there: the file system of a modem that has just
 // started may come later than its AT port.
 #define BOOT_NO_FILE_TRIES 5u

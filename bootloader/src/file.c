@@ -8,6 +8,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 
+#include "crc32.h"
 #include "engine.h"
 
 // One rung; whether it helped shows in the next exchange.
@@ -141,6 +142,22 @@ static uint32_t page_offset(const struct boot_file *file, uint32_t index)
     return file->header_size + index * OTA_PAGE_SIZE;
 }
 
+// Reads a page, and again when CHECK saw other bytes in this boot.
+static int read_known_page(struct boot *boot, uint32_t index)
+{
+    struct boot_file *file = &boot->file;
+    uint32_t size = page_size(file, index);
+    for (uint32_t tries = 0; tries < BOOT_PAGE_TRIES; tries++) {
+        int err = read_bytes(boot, page_offset(file, index), size, boot->page);
+        if (err != OTA_OK || index >= boot->crc_count ||
+            boot->page_crc[index] == crc32_update(0, boot->page, size)) {
+            return err;
+        }
+        boot_log(boot, "page %u flipped", (unsigned)index);
+    }
+    return OTA_E_CIPHER_HASH;
+}
+
 int boot_file_open(struct boot *boot, const struct journal_image *image)
 {
     struct boot_file *file = &boot->file;
@@ -184,7 +201,7 @@ int boot_file_page(struct boot *boot, uint32_t index, uint32_t page_count)
         file->iv_page = index;
     }
     if (err == OTA_OK) {
-        err = read_bytes(boot, offset, page_size(file, index), boot->page);
+        err = read_known_page(boot, index);
     }
     if (err == OTA_OK && index + 1u < page_count) {
         file->asked_offset = page_offset(file, index + 1u);

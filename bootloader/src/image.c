@@ -7,6 +7,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 
+#include "crc32.h"
 #include "engine.h"
 
 #define LOG_EVERY_PAGES 16u
@@ -34,6 +35,7 @@ static int check_page(struct boot *boot, const struct fw_info *info,
     uint32_t plain = plain_size(info, index);
     uint32_t cipher = info->ebin_size - index * OTA_PAGE_SIZE;
     cipher = cipher < OTA_PAGE_SIZE ? cipher : OTA_PAGE_SIZE;
+    uint32_t crc = crc32_update(0, bytes, cipher);
     int err =
         crypto->sha256_update(crypto->ctx, &boot->cipher_sha, bytes, cipher);
     if (err == OTA_OK) {
@@ -42,6 +44,9 @@ static int check_page(struct boot *boot, const struct fw_info *info,
     if (err == OTA_OK && plain > 0) {
         err =
             crypto->sha256_update(crypto->ctx, &boot->plain_sha, bytes, plain);
+    }
+    if (index < BOOT_CRC_PAGES) {
+        boot->page_crc[index] = crc;
     }
     uint8_t pad = (uint8_t)(info->ebin_size - info->pbin_size);
     for (uint32_t i = plain; err == OTA_OK && i < cipher; i++) {
@@ -80,6 +85,7 @@ int boot_check_file(struct boot *boot, const struct journal_image *image)
     uint32_t page_count = pages_of(info->ebin_size);
     boot_log(boot, "check %u bytes %s", (unsigned)info->ebin_size, image->path);
     boot->is_padding_bad = false;
+    boot->crc_count = 0;
     int err = boot_file_open(boot, image);
     if (err == OTA_OK) {
         err = crypto->sha256_init(crypto->ctx, &boot->cipher_sha);
@@ -93,7 +99,14 @@ int boot_check_file(struct boot *boot, const struct journal_image *image)
             err = check_page(boot, info, index);
         }
     }
-    return err == OTA_OK ? check_hashes(boot, info) : err;
+    if (err == OTA_OK) {
+        err = check_hashes(boot, info);
+    }
+    if (err == OTA_OK) {
+        boot->crc_count =
+            page_count < BOOT_CRC_PAGES ? page_count : BOOT_CRC_PAGES;
+    }
+    return err;
 }
 
 /// PROGRAM ///

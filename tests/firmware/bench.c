@@ -58,9 +58,15 @@ void bench_image_init(struct bench_image *image, uint32_t version,
     assert_non_null(image->plain);
     assert_non_null(image->file);
     fill(image->plain, size, seed);
+    bench_image_pack(image);
+}
+
+void bench_image_pack(struct bench_image *image)
+{
+    struct fw_info *info = &image->journal.info;
     uint8_t *cipher = image->file + OTA_FW_INFO_SIZE;
     encrypt(image, cipher);
-    SHA256(image->plain, size, info->pbin_hash);
+    SHA256(image->plain, info->pbin_size, info->pbin_hash);
     SHA256(cipher, info->ebin_size, info->ebin_hash);
     struct fw_info header = *info;
     memset(header.aes_key, 0, 16);
@@ -100,7 +106,9 @@ static void power_key(void *ctx, uint32_t duration_ms)
 {
     struct bench *bench = ctx;
     bench->key_presses++;
-    sim_modem_power_key(&bench->modem, duration_ms);
+    if (!bench->is_key_dead) {
+        sim_modem_power_key(&bench->modem, duration_ms);
+    }
     bench->clock.now_us += (uint64_t)duration_ms * 1000u;
 }
 
@@ -119,6 +127,9 @@ static int copy_bootloader(void *ctx, uint32_t source_addr, uint32_t size)
     assert_true(size > 0);
     if (bench->copy_result != OTA_OK) {
         return bench->copy_result;
+    }
+    if (bench->copy_is_lost) {
+        longjmp(bench->power_off, BENCH_COPIED);
     }
     uint8_t *copy = malloc(size);
     assert_non_null(copy);

@@ -58,8 +58,10 @@ struct bench {
     uint64_t watchdog_fed_us;
     uint64_t watchdog_gap_us; // longest time between two feeds
     int copy_result;          // what copy_bootloader answers; OK: copies
+    bool copy_is_lost;        // the boot record resets, but copies nothing
     uint32_t copies;
     uint32_t key_presses;
+    bool is_key_dead; // the power key is not wired
     char log[8192];
 };
 
@@ -68,6 +70,8 @@ struct bench {
 void bench_image_init(struct bench_image *image, uint32_t version,
                       uint32_t fp_base, uint32_t size, uint32_t seed,
                       const char *path);
+// Makes hashes, cipher text and header again after `plain` was changed.
+void bench_image_pack(struct bench_image *image);
 void bench_image_free(struct bench_image *image);
 
 // A board whose factory application is `current`, with a journal to match.

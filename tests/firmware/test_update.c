@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "crc32.h"
 
 static struct bench bench;
 static struct bench_image old_image;
@@ -42,7 +43,6 @@ static void run_update(bool with_header)
     bench_stage(&bench, &new_image, with_header);
     bench_request(&bench, &new_image);
     assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
-    print_message("%s", bench.log);
     assert_true(bench_runs(&bench, &new_image));
     assert_int_equal(BOOT_REASON_TRIAL, bench.status.reason);
     assert_int_equal(OTA_STEP_TRIAL, bench.status.step);
@@ -67,15 +67,304 @@ static void updates_from_a_file_without_header(void **state)
     run_update(false);
 }
 
+/// Refused requests: nothing in flash changes ///
+
+static void expect_refused(int error)
+{
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_int_equal(BOOT_REASON_REFUSED, bench.status.reason);
+    assert_int_equal(error, bench.status.last_error);
+    assert_int_equal(1, bench.status.app_version);
+    assert_int_equal(0, bench.flash.operations);
+    // Cleared: it does not come again, and no key stays in RAM.
+    static const struct boot_request blank;
+    assert_memory_equal(&blank, &bench.request, sizeof blank);
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_int_equal(BOOT_REASON_NORMAL, bench.status.reason);
+}
+
+static void seal(void)
+{
+    bench.request.crc = crc32_update(0, &bench.request, 192);
+}
+
+static void refuses_malformed_requests(void **state)
+{
+    (void)state;
+    bench_request(&bench, &new_image);
+    bench.request.crc ^= 1u;
+    expect_refused(OTA_E_REQUEST);
+    bench_request(&bench, &new_image);
+    bench.request.format = 2;
+    seal();
+    expect_refused(OTA_E_REQUEST);
+    bench_request(&bench, &new_image);
+    bench.request.size = 192;
+    seal();
+    expect_refused(OTA_E_REQUEST);
+    bench_request(&bench, &new_image);
+    bench.request.command = 2;
+    seal();
+    expect_refused(OTA_E_REQUEST);
+    bench_request(&bench, &new_image);
+    bench.request.flags = 0x80000000u;
+    seal();
+    expect_refused(OTA_E_REQUEST);
+}
+
+static void refuses_bad_sizes(void **state)
+{
+    (void)state;
+    bench_request(&bench, &new_image);
+    bench.request.fw_info.ebin_size += 16;
+    seal();
+    expect_refused(OTA_E_SIZE);
+    bench_request(&bench, &new_image);
+    bench.request.fw_info.pbin_size = 0;
+    bench.request.fw_info.ebin_size = 16;
+    seal();
+    expect_refused(OTA_E_SIZE);
+    bench_request(&bench, &new_image);
+    bench.request.fw_info.pbin_size = 0xFFFFFFFF;
+    bench.request.fw_info.ebin_size = 0;
+    seal();
+    expect_refused(OTA_E_SIZE);
+}
+
+static void refuses_bad_ranges(void **state)
+{
+    (void)state;
+    static const uint32_t bases[] = {0, BENCH_APP + 0x1000, BENCH_STAGING,
+                                     BENCH_JOURNAL, 0xFFFFF000u};
+    for (size_t i = 0; i < 5; i++) {
+        bench_request(&bench, &new_image);
+        bench.request.fw_info.fp_base = bases[i];
+        seal();
+        expect_refused(OTA_E_RANGE);
+    }
+    bench_request(&bench, &new_image);
+    bench.request.fw_info.pbin_size = BENCH_APP_SIZE + 1;
+    bench.request.fw_info.ebin_size = BENCH_APP_SIZE + 16;
+    seal();
+    expect_refused(OTA_E_RANGE);
+    bench_request(&bench, &new_image);
+    bench.request.fw_info.fp_base = BENCH_BOOTLOADER;
+    bench.request.fw_info.pbin_size = BENCH_BOOTLOADER_SIZE + 1;
+    bench.request.fw_info.ebin_size = BENCH_BOOTLOADER_SIZE + 16;
+    seal();
+    expect_refused(OTA_E_RANGE);
+}
+
+static void refuses_bad_paths(void **state)
+{
+    (void)state;
+    bench_request(&bench, &new_image);
+    bench.request.path[3] = '"';
+    seal();
+    expect_refused(OTA_E_PATH);
+    bench_request(&bench, &new_image);
+    bench.request.path[63] = 'x';
+    seal();
+    expect_refused(OTA_E_PATH);
+}
+
+static void refuses_what_already_runs(void **state)
+{
+    (void)state;
+    memcpy(old_image.journal.path, "E:/fw_1.ebin", 13);
+    bench_request(&bench, &old_image);
+    expect_refused(OTA_E_SAME);
+}
+
+static void refuses_the_bootloader_that_already_runs(void **state)
+{
+    (void)state;
+    struct bench_image same;
+    bench_image_init(&same, 7, BENCH_BOOTLOADER, 5000, 9, "E:/bl.ebin");
+    sim_flash_load(&bench.flash, BENCH_BOOTLOADER, same.plain, 5000);
+    bench_request(&bench, &same);
+    expect_refused(OTA_E_SAME);
+    bench_image_free(&same);
+}
+
+static void refuses_another_update_during_a_trial(void **state)
+{
+    (void)state;
+    bench_stage(&bench, &new_image, true);
+    bench_request(&bench, &new_image);
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    memcpy(old_image.journal.path, "E:/fw_1.ebin", 13);
+    bench_request(&bench, &old_image);
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_int_equal(BOOT_REASON_REFUSED, bench.status.reason);
+    assert_int_equal(OTA_E_UNCONFIRMED, bench.status.last_error);
+    assert_int_equal(2, bench.status.app_version);
+    // After the confirmation it is taken, in the boot that commits.
+    bench_stage(&bench, &old_image, true);
+    assert_true(bench_confirm(&bench));
+    bench_request(&bench, &old_image);
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_int_equal(BOOT_REASON_TRIAL, bench.status.reason);
+    assert_int_equal(1, bench.status.app_version);
+}
+
+static void a_request_that_was_not_cleared_is_the_same_update(void **state)
+{
+    (void)state;
+    bench_stage(&bench, &new_image, true);
+    bench_request(&bench, &new_image);
+    // The chip resets right after the journal has it.
+    bench.flash.cut = SIM_CUT_AFTER;
+    bench.flash.cut_at = 110;
+    assert_int_equal(BENCH_CUT, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    bench_request(&bench, &new_image);
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_int_equal(BOOT_REASON_TRIAL, bench.status.reason);
+    assert_int_equal(2, bench.status.app_version);
+}
+
+/// Programming ///
+
+static void equal_pages_are_not_written(void **state)
+{
+    (void)state;
+    bench_image_free(&new_image);
+    bench_image_init(&new_image, 2, BENCH_APP, 9000, 1, "E:/fw_2.ebin");
+    new_image.plain[4096]++;
+    bench_image_pack(&new_image);
+    run_update(true);
+    assert_int_equal(0, bench.flash.erases[1]);
+    assert_int_equal(1, bench.flash.erases[2]);
+    assert_int_equal(0, bench.flash.erases[3]); // its tail is blank
+    assert_int_equal(0, bench.flash.erases[4]); // behind the image
+}
+
+static void every_size_of_the_last_page_is_right(void **state)
+{
+    static const uint32_t sizes[] = {1,    15,   16,   17,   4080, 4095,
+                                     4096, 4097, 8191, 8192, 8193, 65536};
+    teardown(state);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        setup(state);
+        bench_image_free(&new_image);
+        bench_image_init(&new_image, 2, BENCH_APP, sizes[i], 2, "E:/fw_2.ebin");
+        run_update(i % 2u == 0);
+        uint32_t end = (sizes[i] + 4095u) / 4096u * 4096u;
+        for (uint32_t k = sizes[i]; k < end; k++) {
+            assert_int_equal(0xFF, *sim_flash_at(&bench.flash, BENCH_APP + k));
+        }
+        teardown(state);
+    }
+    setup(state);
+}
+
+static void a_word_that_does_not_take_is_written_again(void **state)
+{
+    (void)state;
+    bench.flash.fail_addr = BENCH_APP + 0x1010;
+    bench.flash.fail_count = 2;
+    run_update(true);
+}
+
+static void flash_that_stays_bad_starts_nothing(void **state)
+{
+    (void)state;
+    bench.flash.fail_addr = BENCH_APP + 0x1010;
+    bench.flash.fail_count = 1000000;
+    bench_stage(&bench, &new_image, true);
+    bench_request(&bench, &new_image);
+    assert_int_equal(BENCH_RESET, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_int_equal(BENCH_RESET, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    // It takes again one day.
+    bench.flash.fail_count = 0;
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_true(bench_runs(&bench, &new_image));
+}
+
+/// The bootloader itself ///
+
+static void updates_the_bootloader(void **state)
+{
+    (void)state;
+    struct bench_image next;
+    bench_image_init(&next, 7, BENCH_BOOTLOADER, 5001, 9, "E:/bl.ebin");
+    bench_stage(&bench, &next, true);
+    bench_request(&bench, &next);
+    assert_int_equal(BENCH_COPIED, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_memory_equal(next.plain,
+                        sim_flash_at(&bench.flash, BENCH_BOOTLOADER), 5001);
+    assert_int_equal(BOOT_REASON_NORMAL, bench.status.reason);
+    assert_int_equal(OTA_STEP_IDLE, bench.status.step);
+    assert_int_equal(1, bench.status.app_version);
+    assert_int_equal(1, bench.copies);
+    bench_image_free(&next);
+}
+
+static void a_refused_copy_keeps_the_old_bootloader(void **state)
+{
+    (void)state;
+    struct bench_image next;
+    bench_image_init(&next, 7, BENCH_BOOTLOADER, 5001, 9, "E:/bl.ebin");
+    bench_stage(&bench, &next, true);
+    bench_request(&bench, &next);
+    bench.copy_result = OTA_E_FLASH_RANGE;
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_int_equal(BOOT_REASON_FAILED, bench.status.reason);
+    assert_int_equal(OTA_E_FLASH_RANGE, bench.status.last_error);
+    assert_int_equal(OTA_STEP_IDLE, bench.status.step);
+    bench_image_free(&next);
+}
+
+static void a_copy_that_never_happens_is_given_up(void **state)
+{
+    (void)state;
+    struct bench_image next;
+    bench_image_init(&next, 7, BENCH_BOOTLOADER, 5001, 9, "E:/bl.ebin");
+    bench_stage(&bench, &next, true);
+    bench_request(&bench, &next);
+    bench.copy_is_lost = true;
+    uint32_t boots = 0;
+    while (bench_boot(&bench, BOOT_RESETREAS_SOFT) != BENCH_START) {
+        assert_true(++boots < 10);
+    }
+    assert_int_equal(1 + BOOT_COPY_BOOTS_MAX, bench.copies);
+    assert_int_equal(BOOT_REASON_FAILED, bench.status.reason);
+    assert_int_equal(OTA_E_PLAIN_HASH, bench.status.last_error);
+    bench_image_free(&next);
+}
+
+static void halts_without_a_journal(void **state)
+{
+    (void)state;
+    memset(bench.flash.bytes + BENCH_JOURNAL, 0xFF, 2 * OTA_PAGE_SIZE);
+    assert_int_equal(BENCH_HALT, bench_boot(&bench, 0));
+    assert_int_equal(OTA_E_JOURNAL, bench.boot.halt_reason);
+}
+
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(starts_the_factory_application, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(updates_from_a_file_with_header, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(updates_from_a_file_without_header,
-                                        setup, teardown),
+        TEST(starts_the_factory_application),
+        TEST(updates_from_a_file_with_header),
+        TEST(updates_from_a_file_without_header),
+        TEST(refuses_malformed_requests),
+        TEST(refuses_bad_sizes),
+        TEST(refuses_bad_ranges),
+        TEST(refuses_bad_paths),
+        TEST(refuses_what_already_runs),
+        TEST(refuses_the_bootloader_that_already_runs),
+        TEST(refuses_another_update_during_a_trial),
+        TEST(a_request_that_was_not_cleared_is_the_same_update),
+        TEST(equal_pages_are_not_written),
+        TEST(every_size_of_the_last_page_is_right),
+        TEST(a_word_that_does_not_take_is_written_again),
+        TEST(flash_that_stays_bad_starts_nothing),
+        TEST(updates_the_bootloader),
+        TEST(a_refused_copy_keeps_the_old_bootloader),
+        TEST(a_copy_that_never_happens_is_given_up),
+        TEST(halts_without_a_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -440,6 +440,8 @@ void sim_modem_power_key(struct sim_modem *modem, uint32_t duration_ms)
 {
     if (duration_ms >= 2500u) {
         modem->is_off = true;
+        modem->boot_done_us = 0;
+        modem->rdy_due = false;
     } else if (modem->is_off && duration_ms >= 500u) {
         sim_modem_restart(modem, BOOT_US);
     }
