@@ -8,6 +8,7 @@ from register_bench import RAM
 from uarte_bench import BYTE_NS, UarteBench
 from vboard.errors import GuestError
 from vboard.peripherals.uarte import Register as R
+from vboard.peripherals.uarte import Uarte
 
 UART = 4
 HWFC = 1
@@ -162,3 +163,11 @@ def test_the_two_register_sets_do_not_mix() -> None:
     bench[R.ENABLE] = 8
     with pytest.raises(GuestError, match=r"TXD: needs the legacy UART \(ENABLE = 4\)"):
         bench[R.TXD] = 1
+
+
+def test_the_second_page_has_no_legacy_uart() -> None:
+    """UARTE1 knows neither RXD nor TXD."""
+    bench = UarteBench()
+    uarte = Uarte(bench.clock, bench.bus, index=1)
+    with pytest.raises(GuestError, match=r"UARTE1\.\+0x51c: no register"):
+        uarte.write(R.TXD, 1)

@@ -102,6 +102,8 @@ class Uarte(EventBlock):
         self.base = 0x4002_8000 if index else 0x4000_2000
         super().__init__(clock, bus, irq)
         self.has_uart = index == 0
+        if not self.has_uart:
+            self._names = {o: n for o, n in self._names.items() if o not in UART_ONLY}
         self.tx = Wire(f"{self.name}.TXD")
         self.rx = Wire(f"{self.name}.RXD")
         self.tx.on_ready = self._on_cts
@@ -297,6 +299,8 @@ class Uarte(EventBlock):
 
     def _check_mode(self, offset: int) -> None:
         """Registers of the one are not there while the page is the other."""
+        if offset in UART_ONLY and not self.has_uart:
+            raise self.reserved(offset)
         if offset in UART_ONLY and self.enable != ENABLE_UART:
             raise self.fault("needs the legacy UART (ENABLE = 4)", offset)
         if offset in UARTE_ONLY and self.enable == ENABLE_UART:

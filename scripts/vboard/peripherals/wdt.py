@@ -40,7 +40,7 @@ class Register(enum.IntEnum):
 
 R = Register
 EVENT_BITS: dict[int, int] = {R.EVENTS_TIMEOUT: 1 << 0}
-RR = RegisterArray("RR{}", 0x600, CHANNELS)
+RR = RegisterArray("RR[{}]", 0x600, CHANNELS)
 
 
 class Wdt(EventBlock):
