@@ -101,6 +101,8 @@ def _exchange(connection: http.client.HTTPConnection, request: Request) -> Reply
         body = response.read(MAX_BODY + 1)
     except TimeoutError:
         return Reply(status=NO_RESPONSE)
+    except http.client.RemoteDisconnected:
+        return Reply(status=CLOSED)
     except http.client.BadStatusLine:
         return Reply(status=NOT_HTTP)
     except http.client.IncompleteRead:
@@ -111,6 +113,8 @@ def _exchange(connection: http.client.HTTPConnection, request: Request) -> Reply
         return Reply(status=SEND_RECEIVE)
     if len(body) > MAX_BODY:
         return Reply(status=NO_MEMORY)
+    if response.length:  # announced, but it never came
+        return Reply(status=CLOSED)
     version = {10: "1.0", 11: "1.1"}.get(response.version, "1.1")
     lines = [f"HTTP/{version} {response.status} {response.reason}"]
     lines += [f"{name}: {value}" for name, value in response.getheaders()]

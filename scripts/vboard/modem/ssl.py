@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -139,7 +140,10 @@ class Ssl(Chapter):
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         tls.check_hostname = False
         tls.verify_mode = ssl.CERT_NONE
-        tls.minimum_version, tls.maximum_version = _VERSIONS[own.sslversion]
+        with warnings.catch_warnings():
+            # TLS 1.0 and 1.1 are what this modem may be told to speak.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            tls.minimum_version, tls.maximum_version = _VERSIONS[own.sslversion]
         try:
             if own.authmode in (1, 2):
                 tls.verify_mode = ssl.CERT_REQUIRED
