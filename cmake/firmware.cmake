@@ -14,6 +14,8 @@ target_compile_features(ota_firmware_flags INTERFACE c_std_11)
 target_compile_options(ota_firmware_flags INTERFACE
     -Os -g
     -ffunction-sections -fdata-sections -fno-common
+    # each saves about 1 % of the bootloader
+    -fno-move-loop-invariants -fno-inline-functions-called-once
     -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.
     -ffile-prefix-map=${CMAKE_BINARY_DIR}=build
     $<$<COMPILE_LANGUAGE:C>:${OTA_WARNINGS}>
