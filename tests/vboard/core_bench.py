@@ -39,7 +39,8 @@ MACROS = """
     movs r7, #0xD0
     ldr r6, =LOG - 8
     str r7, [r6]
-    b .
+999: wfi
+    b 999b
 .endm
 """
 NVIC_ISER, NVIC_ISPR = 0xE000_E100, 0xE000_E200
@@ -56,7 +57,7 @@ class Program:
         handlers: Mapping[int, str] | None = None,
         faults: str = "guest",
     ) -> None:
-        body = source.replace("reset:", "reset: log_init", 1)
+        body = source.replace("reset:", "reset: log_init\n", 1)
         elf = assemble(folder, MACROS + body, handlers=handlers)
         self.nv = NvMemory(seed=1)
         load_files(self.nv, [elf])
