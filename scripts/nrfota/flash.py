@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts firmware on a board: provision, stage, arm, reset, follow the console.
+
+Rule 1: one flow for every runner; what differs is behind `Runner` and `Link`.
+Rule 2: everything that can be refused is refused before the first step.
+Rule 3: the request to update lives in RAM, so it is written last and the chip is
+        reset right after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nrfota import console
+from nrfota.arm import BootRequest
+from nrfota.at import Link
+from nrfota.errors import UsageError
+from nrfota.fw_info import FwInfo
+from nrfota.layout import Layout
+from nrfota.runners import Capability, Erase, Runner
+from nrfota.stage import Staged, StageOptions, stage
+
+# The installed version starts within this time after a reset.
+START_S = 30.0
+
+
+@dataclass(frozen=True)
+class Provision:
+    """Program `hex_path`; its journal says `version` runs (None: not looked at)."""
+
+    hex_path: Path
+    erase: Erase
+    version: int | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Store `data` in the modem as `name`."""
+
+    data: bytes = field(repr=False)
+    name: str
+    options: StageOptions
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Ask for the update `fw_info`; `path` is None when staging decides it."""
+
+    fw_info: FwInfo = field(repr=False)
+    path: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The steps to take, in this order; None leaves one out."""
+
+    provision: Provision | None = None
+    stage: Stage | None = None
+    arm: Arm | None = None
+    reset: bool = True
+    watch: int | None = None  # the version that must report itself
+    timeout_s: float = 900.0
+    dry_run: bool = False
+
+    def check(self, runner: Runner) -> None:
+        """Refuses what cannot work, before anything is touched."""
+        needs = {
+            Capability.PROVISION: self.provision is not None,
+            Capability.WRITE_RAM: self.arm is not None,
+            Capability.RESET: self.reset and self.arm is not None,
+        }
+        for capability, needed in needs.items():
+            if needed and capability not in runner.capabilities:
+                raise UsageError(
+                    f"runner {runner.name} cannot {capability.value}; use a debug "
+                    "probe with -r pyocd, nrfutil, nrfjprog or openocd, or let the "
+                    "application ask for the update itself"
+                )
+        if self.arm and self.arm.path is None and self.stage is None:
+            raise UsageError(
+                "arming without staging needs --modem-path, the file's place in the "
+                "modem, like E:/fw_2.ebin"
+            )
+        if self.arm and not self.reset and runner.name == "sim":
+            raise UsageError(
+                "the virtual board's RAM ends with this command, so --arm needs --reset"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Opens the serial links that the runner does not bring."""
+
+    modem: Callable[[], Link]
+    console: Callable[[], Link] | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """Where to tell what happens."""
+
+    step: Callable[[str], None]
+    line: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Flashed:
+    """What was done."""
+
+    staged: Staged | None = None
+    report: console.Report | None = None
+
+
+def flash(
+    runner: Runner, plan: Plan, *, layout: Layout, ports: Ports, told: Told
+) -> Flashed:
+    """Carries out `plan`; raises the `OtaError` of the step that failed."""
+    plan.check(runner)
+    return _Flow(runner, plan, layout=layout, ports=ports, told=told).run()
+
+
+class _Flow:
+    """One run of the plan."""
+
+    def __init__(
+        self, runner: Runner, plan: Plan, *, layout: Layout, ports: Ports, told: Told
+    ) -> None:
+        self._runner = runner
+        self._plan = plan
+        self._layout = layout
+        self._ports = ports
+        self._told = told
+        self._console: Link | None = None
+        self._lines = console.Lines()
+
+    def run(self) -> Flashed:
+        plan = self._plan
+        try:
+            if not plan.dry_run and (plan.provision or plan.arm or plan.reset):
+                self._runner.check()
+            if plan.provision is not None:
+                self._provision(plan.provision)
+            staged = self._stage(plan.stage) if plan.stage is not None else None
+            if plan.arm is not None:
+                self._arm(plan.arm, staged)
+            if plan.reset and plan.arm is not None:
+                self._reset("the bootloader takes over")
+            return Flashed(staged, self._watch())
+        finally:
+            if self._console is not None:
+                self._console.close()
+            self._runner.close()
+
+    def _provision(self, step: Provision) -> None:
+        what = "" if step.version is None else f", version {step.version}"
+        self._told.step(f"provision: {step.hex_path}{what}, erasing {step.erase.value}")
+        self._runner.provision(step.hex_path, erase=step.erase)
+        if not self._plan.reset or Capability.RESET not in self._runner.capabilities:
+            return
+        self._open_console()
+        self._reset("the installed version starts")
+        followed_later = self._plan.arm is None
+        if self._console is None or step.version is None or followed_later:
+            return
+        self._told.step(f"watch: version {step.version} starts")
+        console.follow(
+            self._console,
+            version=step.version,
+            timeout_s=START_S,
+            on_line=self._told.line,
+            lines=self._lines,
+        )
+
+    def _stage(self, step: Stage) -> Staged | None:
+        how = "RTS/CTS" if step.options.flow_control else f"{step.options.pace} pace"
+        self._told.step(
+            f"stage: {step.name}, {len(step.data)} bytes, drive {step.options.drive}, "
+            f"{how}"
+        )
+        if self._plan.dry_run:
+            return None
+        link = self._runner.modem_link() or self._ports.modem()
+        try:
+            return stage(step.data, link, name=step.name, options=step.options)
+        finally:
+            link.close()
+
+    def _arm(self, step: Arm, staged: Staged | None) -> None:
+        path = staged.path if staged is not None else step.path
+        if path is None:  # dry run: staging would have chosen the drive
+            assert self._plan.stage is not None
+            path = f"E:/{self._plan.stage.name}"
+        region = self._layout.ram_region("boot_request")
+        request = BootRequest(step.fw_info, path).pack()
+        self._told.step(
+            f"arm: version {step.fw_info.version} from {path}, {len(request)} bytes "
+            f"to RAM at 0x{region.start:08x}"
+        )
+        self._runner.write_ram(region.start, request)
+
+    def _reset(self, why: str) -> None:
+        self._told.step(f"reset: {why}")
+        if self._console is not None:
+            console.drain(self._console, on_line=self._told.line, lines=self._lines)
+        self._open_console_before_reset()
+        self._runner.reset()
+
+    def _open_console_before_reset(self) -> None:
+        """A console opened after the reset could miss the first lines."""
+        if self._plan.watch is not None:
+            self._open_console()
+
+    def _open_console(self) -> None:
+        if self._console is not None or self._plan.dry_run or self._plan.watch is None:
+            return
+        self._console = self._runner.console_link()
+        if self._console is None and self._ports.console is not None:
+            self._console = self._ports.console()
+
+    def _watch(self) -> console.Report | None:
+        plan = self._plan
+        if plan.watch is None:
+            return None
+        self._told.step(
+            f"watch: until version {plan.watch} reports, at most {plan.timeout_s:.0f} s"
+        )
+        if plan.dry_run:
+            return None
+        self._open_console()
+        if self._console is None:
+            raise UsageError(
+                "watching needs the board's console: --console-port /dev/ttyACM0"
+            )
+        return console.follow(
+            self._console,
+            version=plan.watch,
+            timeout_s=plan.timeout_s,
+            on_line=self._told.line,
+            lines=self._lines,
+        )
