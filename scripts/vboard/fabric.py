@@ -105,6 +105,9 @@ class Peripheral:
     def sync(self) -> None:
         """Brings lazily evaluated state (byte counts) up to `clock.now_ns`."""
 
+    def replan(self) -> None:
+        """Who listens, or a `task_horizon`, has changed: plan alarms anew."""
+
     def trigger(self, offset: int, count: int) -> None:
         """The task at `offset` is triggered by hardware, `count` times."""
         for _ in range(count):
@@ -136,6 +139,7 @@ class Bus:
         self._horizons: dict[Callable[[int], None], Callable[[], int | None]] = {}
         self._signals: dict[str, Signal] = {}
         self._syncing = False
+        self._lazy: list[Peripheral] = []
         self.blocks: list[Peripheral] = []
         self.ram_base = 0x2000_0000
         self.ram_size = 0x0004_0000
@@ -158,6 +162,8 @@ class Bus:
     def add(self, block: Peripheral) -> None:
         """Puts `block` on the bus."""
         self.blocks.append(block)
+        if type(block).sync is not Peripheral.sync:
+            self._lazy.append(block)
         first, last = block.base >> 12, (block.base + block.size - 1) >> 12
         for page in range(first, last + 1):
             self._pages.setdefault(page, []).append(block)
@@ -247,10 +253,15 @@ class Bus:
             return
         self._syncing = True
         try:
-            for block in self.blocks:
+            for block in self._lazy:
                 block.sync()
         finally:
             self._syncing = False
+
+    def replan(self) -> None:
+        """Tells every block that listeners or horizons have changed."""
+        for block in self.blocks:
+            block.replan()
 
     def signal(self, name: str) -> Signal:
         """The signal of this name (made when first asked for)."""

@@ -155,7 +155,7 @@ class Ppi(Peripheral):
         self._store(offset, value)
         self._connect()
         # ... and who publishes late has to know the new ones.
-        self.bus.sync()
+        self.bus.replan()
 
     def _store(self, offset: int, value: int) -> None:
         match offset:

@@ -167,8 +167,8 @@ class Rtc(EventBlock):
         if self.evten & mask:
             self.bus.publish(self.base + offset, count)
 
-    def sync(self) -> None:
-        """Listeners may have come or gone: plan again."""
+    def replan(self) -> None:
+        """Listeners have come or gone."""
         if self._counting and self.evten:
             self._plan()
 

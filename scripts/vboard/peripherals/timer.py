@@ -208,8 +208,8 @@ class Timer(EventBlock):
                 if (self.cc[n] & self._mask) == value:
                     self._match(n)
 
-    def sync(self) -> None:
-        """Listeners may have come or gone: plan again."""
+    def replan(self) -> None:
+        """Listeners have come or gone."""
         if self._counts_time:
             self._plan()
 
@@ -236,14 +236,17 @@ class Timer(EventBlock):
 
     def write(self, offset: int, value: int) -> None:
         """A store of `value` to the register at `offset`."""
-        counts_events = self.running and self.mode != MODE_TIMER
-        if counts_events:
+        if self.mode == MODE_TIMER:
+            self._store(offset, value)
+            return
+        if self.running:
             # What was counted up to now belongs to the state before this store.
             self.bus.sync()
         self._store(offset, value)
-        if counts_events or (self.running and self.mode != MODE_TIMER):
-            # ... and who counts late has to know the new horizon.
-            self.bus.sync()
+        if self._captures.index(offset) is None:
+            # Who counts late has to know the new horizon; a CAPTURE only moves it
+            # away.
+            self.bus.replan()
 
     def _store(self, offset: int, value: int) -> None:
         if self._write_array(offset, value):

@@ -201,8 +201,15 @@ class Uarte(EventBlock):
     # Lazy evaluation
 
     def sync(self) -> None:
-        """Publishes RXDRDY and TXDRDY for every byte up to now."""
+        """Publishes RXDRDY and TXDRDY for every byte up to now.
+
+        The alarm that was planned stays right: what was published is nearer to it
+        by as many bytes.
+        """
         self._absorb()
+
+    def replan(self) -> None:
+        """Listeners or their horizons have changed."""
         self._plan()
 
     def _absorb(self) -> None:
