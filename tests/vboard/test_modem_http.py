@@ -7,6 +7,7 @@ import http.server
 import socket
 import ssl
 import threading
+from typing import ClassVar
 
 import pytest
 from modem_rig import Host, blocks
@@ -20,7 +21,7 @@ BODY = bytes(range(256)) * 10
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    seen: list[tuple[str, str, dict[str, str], bytes]] = []
+    seen: ClassVar[list[tuple[str, str, dict[str, str], bytes]]] = []
 
     def log_message(self, *args):
         pass

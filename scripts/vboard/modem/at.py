@@ -16,6 +16,11 @@ from typing import Any
 CRLF = b"\r\n"
 
 
+def framed(text: str) -> bytes:
+    """A line as it travels: CRLF on both sides."""
+    return CRLF + text.encode("utf-8") + CRLF
+
+
 class AtError(Exception):
     """The command ends with `ERROR`; `line` is printed before it."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 
-from vboard.modem.at import CRLF
+from vboard.modem.at import framed
 
 _CR, _LF, _BACKSPACE = 0x0D, 0x0A, 0x08
 
@@ -51,7 +51,7 @@ class Line:
         self._data = bytearray()
         self._wanted = 0
         self._then: Callable[[bytes], None] | None = None
-        self._urcs: list[str] = []
+        self._urcs: list[bytes] = []
         self._pumping = False
 
     # Receiving
@@ -156,17 +156,17 @@ class Line:
 
     def say(self, text: str) -> None:
         """One framed line."""
-        self._send(CRLF + text.encode("utf-8") + CRLF)
+        self._send(framed(text))
 
-    def urc(self, text: str) -> None:
-        """An unsolicited line: now, or after the running command."""
+    def urc(self, data: bytes) -> None:
+        """Unsolicited output: now, or after the running command."""
         if self.mode is Mode.COMMAND:
-            self.say(text)
+            self._send(data)
         else:
-            self._urcs.append(text)
+            self._urcs.append(data)
 
     def flush_urcs(self) -> None:
-        """Prints what waited."""
+        """Sends what waited."""
         urcs, self._urcs = self._urcs, []
-        for text in urcs:
-            self.say(text)
+        for data in urcs:
+            self._send(data)

@@ -29,6 +29,7 @@ from vboard.modem.at import (
     Send,
     Step,
     Wait,
+    framed,
     parse_line,
 )
 
@@ -139,7 +140,7 @@ class Runner:
     def _block(self, block: Block, name: str) -> Script:
         plan = self._modem.faults
         if not plan.faults:
-            yield Send(_line(block.header) + block.data + block.tail)
+            yield Send(framed(block.header) + block.data + block.tail)
             return
         if plan.hit(fault.StopBeforeBlock, name) is not None:
             self._silent = True
@@ -155,9 +156,9 @@ class Runner:
         reboot = plan.hit(fault.RebootInBlock, name)
         data = plan.block(block.data, name)
         for urc in inserts:
-            line = _line(urc.text) * urc.count
+            line = framed(urc.text) * urc.count
             data = data[: urc.offset] + line + data[urc.offset :]
-        yield Send(_line(header))
+        yield Send(framed(header))
         sent = 0
         if stall is not None:
             sent = min(stall.offset, len(data))
@@ -269,8 +270,4 @@ class Runner:
                 call()
             modem.line.done()
 
-        modem.port.send(b"" if self._silent else _line(result), done)
-
-
-def _line(text: str) -> bytes:
-    return CRLF + text.encode("utf-8") + CRLF
+        modem.port.send(b"" if self._silent else framed(result), done)

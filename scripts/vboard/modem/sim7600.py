@@ -19,12 +19,13 @@ from functools import partial
 from typing import Any
 
 from vboard.clock import NS_PER_MS, NS_PER_S, Alarm, Clock
-from vboard.modem.at import Job
+from vboard.modem.at import Job, framed
 from vboard.modem.basic import Basic
 from vboard.modem.faults import FaultPlan
 from vboard.modem.filesystem import FileSystem
 from vboard.modem.http import Http
 from vboard.modem.line import Line, Mode
+from vboard.modem.mqtt import Mqtt
 from vboard.modem.network import Network
 from vboard.modem.profile import ModemProfile
 from vboard.modem.runner import Runner
@@ -93,6 +94,7 @@ class Sim7600:
         self.network = Network(self)
         self.http = Http(self)
         self.ssl = Ssl(self)
+        self.mqtt = Mqtt(self)
         self.chapters = [
             self.basic,
             self.serial,
@@ -101,6 +103,7 @@ class Sim7600:
             self.network,
             self.http,
             self.ssl,
+            self.mqtt,
         ]
         for chapter in self.chapters:
             self.runner.table.update(chapter.commands())
@@ -133,12 +136,12 @@ class Sim7600:
         """
         if self.power is Power.READY and self.basic.catr in (0, 1):
             self.trace(f"<< {text}")
-            self.line.urc(text)
+            self.line.urc(framed(text))
 
     def result(self, text: str) -> None:
         """Prints the late result line of a command that has its OK already."""
         self.trace(f"<< {text}")
-        self.line.urc(text)
+        self.line.urc(framed(text))
 
     # Time
 
