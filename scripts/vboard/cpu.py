@@ -152,6 +152,7 @@ class Cpu:
         self._map(FLASH_BASE, self._flash, read_exec)
         self._map(FICR_BASE, self._info, read_exec)
         self._map(ROM_TABLE_BASE, self._rom, unicorn.UC_PROT_READ)
+        self._seal()
         self._map(RAM_BASE, self._ram, unicorn.UC_PROT_ALL)
         self._map(RAM_CODE_ALIAS, self._ram, unicorn.UC_PROT_ALL)
         self._error: BaseException | None = None
@@ -256,7 +257,19 @@ class Cpu:
         """Makes flash pages unreadable and not executable, or undoes it."""
         rights = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
         self._uc.mem_protect(address, size, unicorn.UC_PROT_NONE if denied else rights)
+        self._seal()
         self._uc.ctl_flush_tb()
+
+    def _seal(self) -> None:
+        """Keeps guest stores out of read-only memory.
+
+        A region mapped from our memory, or split by `mem_protect`, lets a store
+        through behind the write-protection hook until it was written once by
+        `mem_write`, which leaves it sealed.
+        """
+        for start, _, rights in self._uc.mem_regions():
+            if not rights & unicorn.UC_PROT_WRITE:
+                self._uc.mem_write(start, bytes(self._uc.mem_read(start, 4)))
 
     # Execution
 

@@ -91,6 +91,8 @@ class NvMemory:
         self._unstable: dict[int, bytes] = {}
         self._partial_ms: dict[int, int] = {}
         self._power_ups = 0
+        # What the last operation replaced: page, offset, bytes, write counts.
+        self._undo: list[tuple[int, int, bytes, bytes]] = []
         # Immutable copies of pages and write counts; None = changed since.
         self._saved: list[tuple[bytes, bytes] | None] = [None] * (PAGE_COUNT + 1)
 
@@ -138,6 +140,7 @@ class NvMemory:
         else:
             self._settle(page, offset, ~value & 0xFFFF_FFFF)
         self._writes[page][offset // 4] = min(count + 1, 255)
+        self._undo.append((page, offset, old.to_bytes(4, "little"), b""))
         memory[start : start + 4] = new.to_bytes(4, "little")
         self._changed(page, address, 4)
         self._end(cut)
@@ -176,6 +179,27 @@ class NvMemory:
         cut = self._begin(OperationKind.ERASE_UICR, UICR_BASE, 0)
         self._erase(UICR_PAGE, cut)
         self._end(cut)
+
+    def tear_last(self, done: float) -> None:
+        """The last operation only got to the share `done` (0..1) of its bits.
+
+        For a reset that comes while the chip is still at it.
+        """
+        undo, self._undo = self._undo, []
+        for page, offset, old, writes in undo:
+            rng = random.Random(f"{self.seed}:{self.operations}:{page}:tear")
+            memory, start, address = self._page_memory(page)
+            start, address = start + offset, address + offset
+            before = int.from_bytes(old, "little")
+            changed = before ^ int.from_bytes(
+                memory[start : start + len(old)], "little"
+            )
+            got = before ^ (changed & random_bits(rng, done, len(old)))
+            memory[start : start + len(old)] = got.to_bytes(len(old), "little")
+            if len(old) == PAGE_SIZE:
+                self._writes[page][:] = writes
+                self.wear[page] -= 1
+            self._changed(page, address, len(old))
 
     # Outside the chip's life
 
@@ -285,6 +309,7 @@ class NvMemory:
 
     def _begin(self, kind: OperationKind, address: int, value: int) -> Cut | None:
         self.operations += 1
+        self._undo = []
         if self.on_operation is not None:
             self.on_operation(self.operations, kind, address, value)
         cut = self.cut
@@ -312,6 +337,14 @@ class NvMemory:
             if cut.unstable:
                 self._add_unstable(page, 0, bytes(byte ^ 0xFF for byte in old))
             return
+        self._undo.append(
+            (
+                page,
+                0,
+                bytes(memory[start : start + PAGE_SIZE]),
+                bytes(self._writes[page]),
+            )
+        )
         memory[start : start + PAGE_SIZE] = _BLANK
         self._writes[page][:] = _UNWRITTEN
         self._unstable.pop(page, None)

@@ -220,3 +220,36 @@ def test_reset_goes_back_to_ren_and_ready() -> None:
     rig.store(PAGE, 0)
     rig.nvmc.reset(ResetKind.SOFT)
     assert (rig.get(R.CONFIG), rig.get(R.READY), rig.get(R.ICACHECNF)) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("config", [WEN, EEN], ids=["write", "erase"])
+def test_a_reset_in_the_middle_tears_the_operation(config: int) -> None:
+    """As far as it got: a third of the time, about a third of the bits."""
+    rig = Rig()
+    rig.nv.preload(PAGE + 4, bytes(4092))
+    rig.reg(R.CONFIG, config)
+    if config == WEN:
+        rig.store(PAGE, 0)
+        rig.bench.pass_ns(41_000 // 3)
+    else:
+        rig.reg(R.ERASEPAGE, PAGE)
+        rig.bench.pass_ns(85_000_000 // 3)
+    rig.bench.bus.signal("RESET").set(1)
+    word = int.from_bytes(rig.nv.read(PAGE, 4), "little")
+    page = int.from_bytes(rig.nv.read(PAGE, 4096), "little")
+    if config == WEN:
+        assert 0 < word < 0xFFFF_FFFF
+    else:
+        assert 0.3 < page.bit_count() / 32768 < 0.37
+        assert (rig.nv.wear[PAGE // 4096], rig.nv.writes_of(PAGE + 4)) == (0, 1)
+    assert rig.get(R.READY) == 1
+
+
+def test_a_reset_after_the_operation_tears_nothing() -> None:
+    """READY was 1 again."""
+    rig = Rig()
+    rig.reg(R.CONFIG, WEN)
+    rig.store(PAGE, 0)
+    rig.bench.pass_ns(41_000)
+    rig.bench.bus.signal("RESET").set(1)
+    assert rig.nv.read(PAGE, 4) == bytes(4)

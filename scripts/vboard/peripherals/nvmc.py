@@ -3,8 +3,9 @@
 
 The memory changes at once; READY stays 0 for the data sheet's time, and the CPU is
 told to stall until then (it does when it executes from flash). CPU stores to flash,
-UICR and FICR come in by `bus.flash_store`. READYNEXT follows READY: buffered writes
-are unusable on every revision (erratum 233).
+UICR and FICR come in by `bus.flash_store`. A reset that the bus signal "RESET"
+announces (1) while READY is 0 tears the operation. READYNEXT follows READY:
+buffered writes are unusable on every revision (erratum 233).
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ class Nvmc(Peripheral):
         self.icache = 0
         self.busy_until_ns = 0
         self.blocked = 0  # stores and erases that the ACL refused
+        self._began_ns = 0
         bus.flash_store = self.store
+        bus.signal("RESET").watch(self._reset_comes)
 
     @property
     def ready(self) -> bool:
@@ -103,8 +106,8 @@ class Nvmc(Peripheral):
             raise self._store_fault(address, "the NVMC is busy (READY=0)")
         if not in_uicr:
             self._check_protection(address, PAGE_SIZE, "store to")
-        self._busy(WRITE_NS)
         self.nv.program_word(address, value)
+        self._busy(WRITE_NS)
 
     # Registers
 
@@ -137,23 +140,23 @@ class Nvmc(Peripheral):
                 self.config = value
             case R.ERASEPAGE | R.ERASEPCR0:  # the latter is the older name
                 page = self._erase_address(offset, value)
-                self._busy(ERASE_PAGE_NS)
                 self.nv.erase_page(page)
+                self._busy(ERASE_PAGE_NS)
             case R.ERASEPAGEPARTIAL:
                 page = self._erase_address(offset, value)
-                self._busy(PARTIAL_SETUP_NS + self.partial_ms * NS_PER_MS)
                 self.nv.erase_page_partial(page, self.partial_ms)
+                self._busy(PARTIAL_SETUP_NS + self.partial_ms * NS_PER_MS)
             case R.ERASEALL:
                 if value & 1:
                     self._need_een(offset)
                     self._check_protection(0, FLASH_SIZE, "ERASEALL with")
-                    self._busy(ERASE_ALL_NS)
                     self.nv.erase_all()
+                    self._busy(ERASE_ALL_NS)
             case R.ERASEUICR:
                 if value & 1:
                     self._need_een(offset)
-                    self._busy(ERASE_PAGE_NS)
                     self.nv.erase_uicr()
+                    self._busy(ERASE_PAGE_NS)
             case R.ERASEPAGEPARTIALCFG:
                 self.partial_ms = value & 0x7F
             case R.ICACHECNF:
@@ -182,8 +185,16 @@ class Nvmc(Peripheral):
     # Inside
 
     def _busy(self, for_ns: int) -> None:
+        self._began_ns = self.clock.now_ns
         self.busy_until_ns = self.clock.now_ns + for_ns
         self.bus.stall_cpu_until_ns(self.busy_until_ns)
+
+    def _reset_comes(self, level: int | None) -> None:
+        """A reset in the middle of an operation leaves it half done."""
+        if level and not self.ready:
+            elapsed_ns = self.clock.now_ns - self._began_ns
+            self.nv.tear_last(elapsed_ns / (self.busy_until_ns - self._began_ns))
+            self.busy_until_ns = self.clock.now_ns
 
     def _mode(self) -> str:
         return ("Ren", "Wen", "Een")[self.config]

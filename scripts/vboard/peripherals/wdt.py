@@ -163,7 +163,10 @@ class Wdt(EventBlock):
 
     def _bite(self) -> None:
         self._alarm = None
+        signal = self.bus.signal("RESET")  # whoever is at work stops here
+        signal.set(1)
         self.bus.request_reset(ResetKind.WATCHDOG)
+        signal.set(0)
 
     def _cpu_sleeps(self, level: int | None) -> None:
         if self.config & SLEEP or not self.running:
