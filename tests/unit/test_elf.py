@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import random
+import subprocess
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -73,6 +75,40 @@ def test_agrees_with_pyelftools_on_addresses_and_bytes() -> None:
         if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]
     ]
     assert [(row[0], row[1]) for row in read(GOOD)] == theirs
+
+
+LINKER = """\
+MEMORY { FLASH (rx) : ORIGIN = 0x1000, LENGTH = 64K
+         RAM (rwx) : ORIGIN = 0x20000008, LENGTH = 64K }
+SECTIONS { .text : { *(.text*) } > FLASH
+           .odd : ALIGN(256) { LONG(5) } > FLASH
+           .data : { *(.data*) } > RAM AT > FLASH
+           .bss (NOLOAD) : { *(.bss*) } > RAM }
+"""
+
+
+@pytest.mark.parametrize("page", ["0x1000", "0x10000"])
+def test_agrees_with_objcopy_on_what_the_linker_makes(
+    tmp_path: Path, page: str
+) -> None:
+    """With pages of 64 KB the linker puts the ELF headers at address 0.
+
+    arm-none-eabi-objcopy -O binary --gap-fill 0xff
+    """
+    (tmp_path / "t.ld").write_text(LINKER)
+    (tmp_path / "t.c").write_text(
+        "int word = 7; int zero[9];\nint add(int x) { return x + word + zero[1]; }\n"
+    )
+    for command in (
+        f"gcc -mcpu=cortex-m4 -mthumb -nostdlib -Wl,-z,max-page-size={page} "
+        "-Wl,-e,add -T t.ld t.c -o t.elf",
+        "objcopy -O binary --gap-fill 0xff t.elf t.bin",
+    ):
+        subprocess.run(f"arm-none-eabi-{command}".split(), cwd=tmp_path, check=True)
+    segments = read_elf((tmp_path / "t.elf").read_bytes(), source="t.elf")
+    assert flatten(segments, start=0x1000) == (tmp_path / "t.bin").read_bytes()
+    load = next(ELFFile((tmp_path / "t.elf").open("rb")).iter_segments("PT_LOAD"))
+    assert load["p_paddr"] == (0 if page == "0x10000" else 0x1000)
 
 
 BAD = {
