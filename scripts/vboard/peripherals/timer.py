@@ -242,11 +242,17 @@ class Timer(EventBlock):
         if self.running:
             # What was counted up to now belongs to the state before this store.
             self.bus.sync()
-        self._store(offset, value)
-        if self._captures.index(offset) is None:
-            # Who counts late has to know the new horizon; a CAPTURE only moves it
-            # away.
+        if TASKS_CAPTURE <= offset < TASKS_CAPTURE + 4 * self.channels:
+            # Polled in tight loops; it moves no horizon nearer.
+            self._capture((offset - TASKS_CAPTURE) // 4, value)
+        else:
+            self._store(offset, value)
+            # Who counts late has to know the new horizon.
             self.bus.replan()
+
+    def _capture(self, n: int, value: int) -> None:
+        if value & 1:
+            self.cc[n] = self.counter
 
     def _store(self, offset: int, value: int) -> None:
         if self._write_array(offset, value):
@@ -276,9 +282,8 @@ class Timer(EventBlock):
     def _write_array(self, offset: int, value: int) -> bool:
         index = self._captures.index(offset)
         if index is not None:
-            if value & 1:
-                self.cc[index] = self.counter
-                self._plan()
+            self._capture(index, value)
+            self._plan()
             return True
         index = self._ccs.index(offset)
         if index is not None:

@@ -206,7 +206,8 @@ class Uarte(EventBlock):
         The alarm that was planned stays right: what was published is nearer to it
         by as many bytes.
         """
-        self._absorb()
+        if self._incoming.count or self.transmitter.active:
+            self._absorb()
 
     def replan(self) -> None:
         """Listeners or their horizons have changed."""

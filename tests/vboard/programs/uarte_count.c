@@ -6,7 +6,7 @@
 #define TIMER(offset) REG(0x40009000 + (offset))
 #define PPI(offset) REG(0x4001F000 + (offset))
 #define SIZE 256u
-#define TOTAL 5000u
+#define TOTAL 1500u
 
 static uint8_t buffer[2][SIZE];
 static volatile uint32_t filled;
