@@ -16,15 +16,14 @@ Rule 4: `flash` and `uicr` are never replaced or resized, only changed in place 
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from vboard import nv_file
 from vboard.errors import GuestError, LoadError, PowerCut
 from vboard.nv_cut import Cut, CutPoint, OperationKind, random_bits, random_bytes
+from vboard.nv_file import NvSnapshot
 from vboard.peripherals.ficr import ficr_contents
 
 PAGE_SIZE = 4096
@@ -41,32 +40,6 @@ __all__ = ["Cut", "CutPoint", "NvMemory", "NvSnapshot", "OperationKind"]
 
 _BLANK = b"\xff" * PAGE_SIZE
 _UNWRITTEN = bytes(PAGE_SIZE // 4)
-
-
-@dataclass(frozen=True)
-class NvSnapshot:
-    """The whole state at one instant; unchanged pages are shared between snapshots."""
-
-    pages: tuple[bytes, ...]
-    writes: tuple[bytes, ...]
-    ficr: bytes
-    wear: tuple[int, ...]
-    unstable: tuple[tuple[int, bytes], ...]
-    partial_ms: tuple[tuple[int, int], ...]
-    operations: int
-    seed: int
-    power_ups: int
-
-    def hash(self) -> str:
-        """Equal for two states that firmware cannot tell apart (wear is left out)."""
-        digest = hashlib.sha256()
-        for page, writes in zip(self.pages, self.writes, strict=True):
-            digest.update(page)
-            digest.update(writes)
-        for index, mask in self.unstable:
-            digest.update(b"%d:" % index + mask)
-        digest.update(repr(self.partial_ms).encode())
-        return digest.hexdigest()
 
 
 class NvMemory:
@@ -132,7 +105,7 @@ class NvMemory:
         old = int.from_bytes(memory[start : start + 4], "little")
         new = old & value
         if cut and cut.when is CutPoint.TORN:
-            rng = self._rng(cut)
+            rng = random.Random(f"{self.seed}:{cut.seed}:{cut.operation}")
             changing = old & ~value
             new = old & ~(changing & random_bits(rng, cut.done, 4))
             if cut.unstable:
@@ -207,7 +180,8 @@ class NvMemory:
         """What a programmer leaves: no operation, one write per non-blank word."""
         end = address + len(data)
         in_flash = address >= 0 and end <= FLASH_SIZE
-        if not in_flash and not (address >= UICR_BASE and end <= UICR_BASE + UICR_SIZE):
+        in_uicr = address >= UICR_BASE and end <= UICR_BASE + UICR_SIZE
+        if not in_flash and not in_uicr:
             raise LoadError(
                 f"expected data inside flash (0..0x{FLASH_SIZE:x}) or UICR "
                 f"(0x{UICR_BASE:08x}..0x{UICR_BASE + UICR_SIZE:08x}), got "
@@ -236,13 +210,8 @@ class NvMemory:
         self._partial_ms.clear()
         for page, mask in sorted(self._unstable.items()):
             rng = random.Random(f"{self.seed}:{self._power_ups}:{page}:unstable")
-            memory, start, address = self._page_memory(page)
-            old = int.from_bytes(memory[start : start + PAGE_SIZE], "little")
-            flags = int.from_bytes(mask, "little")
             noise = rng.getrandbits(PAGE_SIZE * 8)
-            new = (old & ~flags) | (noise & flags)
-            memory[start : start + PAGE_SIZE] = new.to_bytes(PAGE_SIZE, "little")
-            self._changed(page, address, PAGE_SIZE)
+            self._mix(page, int.from_bytes(mask, "little"), noise)
 
     def snapshot(self) -> NvSnapshot:
         """The state now; pages that did not change since the last one are shared."""
@@ -300,7 +269,7 @@ class NvMemory:
     @classmethod
     def open(cls, path: Path, *, strict: bool = True) -> NvMemory:
         """The memory that `save` wrote; LoadError when the file is not one."""
-        state = nv_file.load(path, NvSnapshot)
+        state = nv_file.load(path)
         nv = cls(seed=state.seed, strict=strict)
         nv.restore(state)
         return nv
@@ -324,9 +293,6 @@ class NvMemory:
     def _end(self, cut: Cut | None) -> None:
         if cut is not None:
             raise PowerCut(cut.operation, CutPoint(cut.when).value)
-
-    def _rng(self, cut: Cut) -> random.Random:
-        return random.Random(f"{self.seed}:{cut.seed}:{cut.operation}")
 
     def _erase(self, page: int, cut: Cut | None) -> None:
         memory, start, address = self._page_memory(page)
@@ -353,9 +319,13 @@ class NvMemory:
         self._changed(page, address, PAGE_SIZE)
 
     def _raise_bits(self, page: int, bits: bytes) -> None:
+        self._mix(page, int.from_bytes(bits, "little"), -1)
+
+    def _mix(self, page: int, flags: int, value: int) -> None:
+        """Sets the bits in `flags` of a whole page to those of `value`."""
         memory, start, address = self._page_memory(page)
         old = int.from_bytes(memory[start : start + PAGE_SIZE], "little")
-        new = old | int.from_bytes(bits, "little")
+        new = (old & ~flags) | (value & flags)
         memory[start : start + PAGE_SIZE] = new.to_bytes(PAGE_SIZE, "little")
         self._changed(page, address, PAGE_SIZE)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file that a virtual board's non-volatile memory lives in between commands.
+"""Snapshots of non-volatile memory, and the file that keeps one between commands.
 
 | offset | size | content |
 |---|---|---|
@@ -18,24 +18,49 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import struct
 import tempfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vboard.errors import LoadError
-
-if TYPE_CHECKING:
-    from vboard.nv import NvSnapshot
 
 MAGIC = b"VBOARDNV"
 VERSION = 1
 _PAGE = 4096
 _PAGES = 257
 _WORDS = _PAGE // 4
+
+
+@dataclass(frozen=True)
+class NvSnapshot:
+    """The whole state at one instant; unchanged pages are shared between snapshots."""
+
+    pages: tuple[bytes, ...]
+    writes: tuple[bytes, ...]
+    ficr: bytes
+    wear: tuple[int, ...]
+    unstable: tuple[tuple[int, bytes], ...]
+    partial_ms: tuple[tuple[int, int], ...]
+    operations: int
+    seed: int
+    power_ups: int
+
+    def hash(self) -> str:
+        """Equal for two states that firmware cannot tell apart (wear is left out)."""
+        digest = hashlib.sha256()
+        for page, writes in zip(self.pages, self.writes, strict=True):
+            digest.update(page)
+            digest.update(writes)
+        for index, mask in self.unstable:
+            digest.update(b"%d:" % index + mask)
+        digest.update(repr(self.partial_ms).encode())
+        return digest.hexdigest()
 
 
 def save(path: Path, state: NvSnapshot) -> None:
@@ -72,7 +97,7 @@ def save(path: Path, state: NvSnapshot) -> None:
         raise
 
 
-def load(path: Path, make: type[NvSnapshot]) -> NvSnapshot:
+def load(path: Path) -> NvSnapshot:
     """What `save` wrote; LoadError says what is wrong with the file."""
     try:
         data = path.read_bytes()
@@ -104,7 +129,7 @@ def load(path: Path, make: type[NvSnapshot]) -> NvSnapshot:
     writes = take(_PAGES, _WORDS)
     (ficr,) = take(1, _PAGE)
     masks = take(len(header["unstable"]), _PAGE)
-    return make(
+    return NvSnapshot(
         pages=pages,
         writes=writes,
         ficr=ficr,

@@ -56,6 +56,7 @@ class Acl(Peripheral):
     def __init__(self, clock: Clock, bus: Bus, irq: IrqLine | None = None) -> None:
         super().__init__(clock, bus, irq)
         self._instances = [_Instance() for _ in range(INSTANCES)]
+        self.regions: list[tuple[int, int, int]] = []  # armed: address, size, PERM
         self.notes: list[str] = []
         bus.flash_protection = self.protection
 
@@ -66,12 +67,6 @@ class Acl(Peripheral):
             if start <= address < start + size:
                 perm |= bits
         return perm
-
-    @property
-    def regions(self) -> list[tuple[int, int, int]]:
-        """Armed regions: (address, size, PERM)."""
-        armed = (instance.region for instance in self._instances)
-        return [region for region in armed if region is not None]
 
     def read(self, offset: int) -> int:
         """ADDR, SIZE or PERM of an instance; 0 before it was written."""
@@ -103,6 +98,7 @@ class Acl(Peripheral):
     def _armed(self, index: int) -> None:
         region = self._instances[index].region
         assert region is not None
+        self.regions.append(region)
         start, size, perm = region
         if size > LARGEST_DOCUMENTED:
             note = (
@@ -125,6 +121,7 @@ class Acl(Peripheral):
         """Every reset clears every instance."""
         had_read = any(perm & READ_DISABLE for _, _, perm in self.regions)
         self._instances = [_Instance() for _ in range(INSTANCES)]
+        self.regions = []
         if had_read:
             self._tell_cpu()
 
