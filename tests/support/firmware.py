@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The project's own images, built once for all tests.
 
-    elf = built("mbr")            # build/test-firmware/mbr/mbr.elf
-    folder = build_dir(app_version=2)
+elf = built("mbr")            # build/test-firmware/mbr/mbr.elf
+folder = build_dir(app_version=2)
 """
 
 from __future__ import annotations

@@ -88,8 +88,16 @@ def assemble(
     path.write_text("\n".join(text))
     elf, binary = path.with_suffix(".elf"), path.with_suffix(".bin")
     for command in (
-        ["arm-none-eabi-gcc", "-nostdlib", f"-Wl,-Ttext={base:#x},-ereset"]
-        + ["-mcpu=cortex-m4", "-mthumb", str(path), "-o", str(elf)],
+        [
+            "arm-none-eabi-gcc",
+            "-nostdlib",
+            f"-Wl,-Ttext={base:#x},-ereset",
+            "-mcpu=cortex-m4",
+            "-mthumb",
+            str(path),
+            "-o",
+            str(elf),
+        ],
         ["arm-none-eabi-objcopy", "-O", "binary", str(elf), str(binary)],
     ):
         tool = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -7,7 +7,6 @@ import struct
 from pathlib import Path
 
 import pytest
-from vboard.core import RunEnd
 from mbr_rig import (
     APP,
     BLANK,
@@ -21,6 +20,7 @@ from mbr_rig import (
     mbr_segments,
     words,
 )
+from vboard.core import RunEnd
 
 WHO_AM_I = """
 reset: open_log
@@ -73,7 +73,7 @@ reset: mov r0, lr
     done
 """
     rig = Rig({BOOTLOADER: assemble(tmp_path, source, base=BOOTLOADER)})
-    assert [BLANK, STACK, 0, 0, 0, 0, BOOTLOADER] == rig.run()
+    assert rig.run() == [BLANK, STACK, 0, 0, 0, 0, BOOTLOADER]
 
 
 def broken(image: bytes, *, stack: int = STACK, entry: int | None = None) -> bytes:
@@ -101,7 +101,7 @@ def test_a_table_that_cannot_run_is_passed_over(
     """Then the application at 0x1000 runs."""
     bad = broken(program(tmp_path, BOOTLOADER), **change)
     rig = Rig({BOOTLOADER: bad, APP: program(tmp_path, APP)})
-    assert [APP] == rig.run()
+    assert rig.run() == [APP]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_bad_bootloader_word_falls_back_to_the_application(
         APP: program(tmp_path, APP),
     }
     rig = Rig(programs, boot_words=(address, PARAMS))
-    assert [APP] == rig.run()
+    assert rig.run() == [APP]
 
 
 def test_uicr_is_the_fallback_for_a_blank_word(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_without_any_image_the_cpu_sleeps() -> None:
     """No fault, no reset loop: it waits for a programmer."""
     rig = Rig({})
     assert RunEnd.IDLE is rig.board.run()
-    assert 1 == rig.board.resets
+    assert rig.board.resets == 1
 
 
 def test_ram_and_peripherals_stay_as_they_were(tmp_path: Path) -> None:
@@ -168,6 +168,6 @@ reset: open_log
     own = [at for at in changed if at >= LOG + 0x200]
     assert all(stack_top - 256 <= at < stack_top for at in own)
     power = rig.board.block("CLOCK")
-    assert 0xB1 == power.read(0x51C)
-    assert 4 == power.read(0x400) & 4  # RESETREAS.SREQ is left for others
-    assert 1 == rig.board.block("WDT").read(0x400)
+    assert power.read(0x51C) == 0xB1
+    assert power.read(0x400) & 4 == 4  # RESETREAS.SREQ is left for others
+    assert rig.board.block("WDT").read(0x400) == 1

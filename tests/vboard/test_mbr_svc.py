@@ -52,9 +52,7 @@ def asker(folder: Path, *requests: tuple[int, ...], base: int = BOOTLOADER) -> b
         pytest.param((BLANK,), INVALID_PARAM, id="unknown_large"),
     ],
 )
-def test_results(
-    tmp_path: Path, request_words: tuple[int, ...], expected: int
-) -> None:
+def test_results(tmp_path: Path, request_words: tuple[int, ...], expected: int) -> None:
     """A command that cannot be done says why and changes nothing."""
     rig = Rig({BOOTLOADER: asker(tmp_path, request_words)})
     before = bytes(rig.nv.flash)
@@ -66,7 +64,7 @@ def test_copy_bl_and_vector_table_need_a_parameter_page(tmp_path: Path) -> None:
     """NO_MEM without one."""
     image = asker(tmp_path, (0, OTHER, 16), (4, BOOTLOADER))
     rig = Rig({BOOTLOADER: image}, boot_words=(BOOTLOADER, BLANK))
-    assert [NO_MEM, NO_MEM] == rig.run()
+    assert rig.run() == [NO_MEM, NO_MEM]
 
 
 def test_copy_bl_needs_a_bootloader(tmp_path: Path) -> None:
@@ -74,7 +72,7 @@ def test_copy_bl_needs_a_bootloader(tmp_path: Path) -> None:
     rig = Rig(
         {APP: asker(tmp_path, (0, OTHER, 16), base=APP)}, boot_words=(BLANK, PARAMS)
     )
-    assert [FORBIDDEN] == rig.run()
+    assert rig.run() == [FORBIDDEN]
 
 
 def test_copy_sd_replaces_whole_pages(tmp_path: Path) -> None:
@@ -83,7 +81,7 @@ def test_copy_sd_replaces_whole_pages(tmp_path: Path) -> None:
     rig = Rig({BOOTLOADER: asker(tmp_path, (1, OTHER, 0x40000, len(data) // 4))})
     rig.nv.preload(OTHER, data)
     rig.nv.preload(0x40000, b"\0" * 0x2000)
-    assert [SUCCESS] == rig.run()
+    assert rig.run() == [SUCCESS]
     assert data == rig.nv.read(0x40000, len(data))
     assert b"\xff" * (0x2000 - len(data)) == rig.nv.read(
         0x40000 + len(data), 0x2000 - len(data)
@@ -95,7 +93,7 @@ def test_copy_sd_moves_down_over_its_own_source(tmp_path: Path) -> None:
     data = bytes(index * 13 >> 3 & 0xFF for index in range(0x2800))
     rig = Rig({BOOTLOADER: asker(tmp_path, (1, 0x41000, 0x40000, len(data) // 4))})
     rig.nv.preload(0x41000, data)
-    assert [SUCCESS] == rig.run()
+    assert rig.run() == [SUCCESS]
     assert data == rig.nv.read(0x40000, len(data))
 
 
@@ -103,8 +101,8 @@ def test_copy_sd_takes_ram_too(tmp_path: Path) -> None:
     """The caller may have the data in RAM."""
     rig = Rig({BOOTLOADER: asker(tmp_path, (1, 0x2001_0000, OTHER, 4))})
     rig.board.ram_write(0x2001_0000, b"sixteen bytes ok")
-    assert [SUCCESS] == rig.run()
-    assert b"sixteen bytes ok" == rig.nv.read(OTHER, 16)
+    assert rig.run() == [SUCCESS]
+    assert rig.nv.read(OTHER, 16) == b"sixteen bytes ok"
 
 
 def test_init_sd_runs_the_softdevice_reset_handler(tmp_path: Path) -> None:
@@ -133,7 +131,7 @@ init: .word 2
         APP: assemble(tmp_path, softdevice, base=APP),
         BOOTLOADER: assemble(tmp_path, caller, base=BOOTLOADER),
     }
-    assert [SUCCESS, 11, BOOTLOADER] == Rig(programs).run()
+    assert Rig(programs).run() == [SUCCESS, 11, BOOTLOADER]
 
 
 def test_vector_table_base_outlives_resets_and_power(tmp_path: Path) -> None:
@@ -152,9 +150,9 @@ reset: open_log
         BOOTLOADER: asker(tmp_path, (4, OTHER)),
     }
     rig = Rig(programs)
-    assert [0x20002, OTHER] == rig.run()  # the command reset the chip
+    assert rig.run() == [0x20002, OTHER]  # the command reset the chip
     rig.power_cycle()
-    assert [0x20002, OTHER] == rig.run()
+    assert rig.run() == [0x20002, OTHER]
 
 
 def test_vector_table_base_zero_is_the_default_again(tmp_path: Path) -> None:
@@ -171,7 +169,7 @@ reset: open_log
     setter = Rig({OTHER: back, BOOTLOADER: asker(tmp_path, (4, OTHER))})
     setter.board.run(stop=lambda: setter.board.resets == 2)
     rig.nv.preload(PARAMS, setter.nv.read(PARAMS, 0x1000))
-    assert [0x600D] == rig.run()
+    assert rig.run() == [0x600D]
 
 
 @pytest.mark.parametrize("handler", [0, 20], ids=["thread_psp", "interrupt"])
@@ -224,7 +222,7 @@ request: .word 3, 0x100, 0x100, 8
     source = (in_handler if handler else in_thread) + call
     handlers = {16 + handler: "interrupt"} if handler else {}
     image = assemble(tmp_path, source, base=BOOTLOADER, handlers=handlers)
-    assert [SUCCESS, 1, 2, 3, 4, 4] == Rig({BOOTLOADER: image}).run()
+    assert Rig({BOOTLOADER: image}).run() == [SUCCESS, 1, 2, 3, 4, 4]
 
 
 def test_running_watchdog_is_fed_while_copying(tmp_path: Path) -> None:
@@ -242,7 +240,5 @@ copy: .word 1, 0x30000, 0x50000, 0x7800
 """
     rig = Rig({BOOTLOADER: assemble(tmp_path, source, base=BOOTLOADER)})
     rig.nv.preload(0x30000, b"\x5a" * 0x1E000)
-    assert [SUCCESS] == rig.run(ms=6000)
-    assert 1 == rig.board.resets
-
-
+    assert rig.run(ms=6000) == [SUCCESS]
+    assert rig.board.resets == 1
