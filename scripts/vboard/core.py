@@ -18,6 +18,7 @@ from vboard import exceptions as x
 from vboard import nvic as n
 from vboard.clock import Clock
 from vboard.cpu import RAM_BASE, RAM_SIZE, Cpu, Stop, StopReason
+from vboard.cpu_poll import LONGEST_JUMP, PollWatch
 from vboard.dwt import MON_EN, Debug
 from vboard.errors import GuestError
 from vboard.exceptions import Exceptions, Lockup
@@ -98,6 +99,12 @@ class Core:
         self.off = False  # System OFF
         self._reset: ResetKind | None = None
         self._fault_address: int | None = None
+        self._watch = PollWatch(self._machine_state)
+        self._state_registers = self.cpu.registers(
+            *(f"r{i}" for i in range(13)),
+            *("sp", "lr", "pc", "xpsr", "fpscr", "primask", "basepri", "control"),
+            *(f"s{i}" for i in range(32)),
+        )
         self.do_reset: Callable[[ResetKind], None]
         self._connect()
 
@@ -177,6 +184,7 @@ class Core:
         if self.nvic.pending & self.nvic.enabled:
             number = self.exceptions.to_take()
             if number:
+                self._watch.interrupted()
                 self.exceptions.enter(number)
                 self._advance(ENTRY_CYCLES)
                 return
@@ -193,6 +201,7 @@ class Core:
             return
         if slice_end - self._base == LONGEST_SLICE:
             self.bus.sync()  # lets a program see DMA progress in RAM
+        self._watch.new_slice()
         self._slice_end = slice_end
         self._ending = False
         self._in_slice = True
@@ -202,6 +211,7 @@ class Core:
             self._in_slice = False
         self._advance(stopped.executed)
         if stopped.reason is not StopReason.LIMIT:
+            self._watch.interrupted()
             self._handle(stopped)
 
     def _advance(self, cycles: int) -> None:
@@ -306,11 +316,14 @@ class Core:
 
     # Callbacks from the CPU, inside a slice
 
-    def _now(self) -> None:
-        self.clock.set_now_ns((self._base + self.cpu.elapsed) * 125 // 8)
+    def _now(self) -> int:
+        """Brings the clock to the present cycle."""
+        cycle = self._base + self.cpu.elapsed
+        self.clock.set_now_ns(cycle * 125 // 8)
+        return cycle
 
     def _read(self, address: int, size: int) -> int:
-        self._now()
+        cycle = self._now()
         if address >= PRIVATE_BUS:
             value = self.private.read(address, size)
         else:
@@ -318,10 +331,25 @@ class Core:
             value = block.read(address - block.base)
         if self.on_access is not None:
             self.on_access(False, address, size, value)
+        period = self._watch.load(address, value, cycle)
+        if period and not self._ending:
+            self._jump(cycle, period)
         return value
+
+    def _jump(self, cycle: int, period: int) -> None:
+        """Repeats a busy-waiting loop without executing it, up to the next alarm."""
+        passes = min(LONGEST_JUMP, self._slice_end - cycle - 1) // period
+        if passes > 0:
+            self._base += passes * period
+            self._watch.jumped(passes * period)
+            self.cpu.set_limit(self._slice_end - self._base)
+
+    def _machine_state(self) -> object:
+        return self._state_registers.read(), self.cpu.ram_read(RAM_BASE, RAM_SIZE)
 
     def _write(self, address: int, size: int, value: int) -> None:
         self._now()
+        self._watch.interrupted()
         if self.on_access is not None:
             self.on_access(True, address, size, value)
         if address >= PRIVATE_BUS:
@@ -332,6 +360,7 @@ class Core:
 
     def _store(self, address: int, size: int, value: int) -> None:
         self._now()
+        self._watch.interrupted()
         self._fault_address = address
         self.bus.flash_store(address, size, value)
 

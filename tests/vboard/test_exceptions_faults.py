@@ -64,7 +64,7 @@ culprit:
 )
 @pytest.mark.parametrize("enabled", [True, False], ids=["enabled", "escalated"])
 def test_faults_name_their_cause_and_instruction(
-    tmp_path: Path, code: str, skip: int, exception: int, cfsr: int, enabled: bool
+    tmp_path: Path, *, code: str, skip: int, exception: int, cfsr: int, enabled: bool
 ) -> None:
     """The configured handler or, escalated, HardFault; the frame has the culprit."""
     program = faulting(tmp_path, code, enable=enabled, skip=skip)
