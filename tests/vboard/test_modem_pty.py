@@ -11,6 +11,7 @@ import sys
 import pytest
 import serial
 from modem_rig import is_final
+from vboard.modem import cli
 
 
 class Client:
@@ -84,3 +85,126 @@ def test_a_serial_client_uploads_a_file_and_reads_it_back(start, tmp_path):
     client.read_until(b"+CFTRANTX: DATA,512\r\n")
     assert client.port.read(512) == data[1024:1536]
     client.read_until(b"\r\n+CFTRANTX: 0\r\n\r\nOK\r\n")
+
+
+def upload(client, path, data, *, size):
+    client.port.write(f'AT+CFTRANRX="{path}",{len(data)}\r'.encode())
+    client.read_until(b">")
+    for start in range(0, len(data), size):
+        client.port.write(data[start : start + size])
+
+
+def test_data_written_without_pacing_is_lost_at_a_paced_rate(start):
+    client = start("--pace", "115200")
+    client.at("ATE0")
+    upload(client, "E:/a", bytes(2000), size=2000)
+    client.port.timeout = 0.5
+    assert client.port.read(10) == b""
+    # The bytes that were lost are still wanted.
+    client.port.timeout = 10
+    got = b""
+    for _ in range(2000):
+        client.port.write(b"\0")
+        client.port.timeout = 0.002
+        got += client.port.read(6)
+        if got:
+            break
+    client.port.timeout = 10
+    assert got + client.port.read(6 - len(got)) == b"\r\nOK\r\n"
+
+
+def test_flow_control_on_both_ends_loses_nothing(start, tmp_path):
+    client = start("--pace", "921600", "--profile", "rx_drain_flow=50000")
+    client.at("ATE0")
+    client.at("AT+IFC=2,2")
+    client.port.rtscts = True
+    data = os.urandom(20_000)
+    upload(client, "E:/a", data, size=20_000)
+    client.read_until(b"\r\nOK\r\n")
+    assert (tmp_path / "E" / "a").read_bytes() == data
+
+
+def test_pacing_follows_the_baud_rate(start, tmp_path):
+    client = start("--pace", "115200")
+    client.at("ATE0")
+    assert b"+IPR: 115200" in client.at("AT+IPR?")
+    client.at("AT+IPR=921600")
+    assert b"+IPR: 921600" in client.at("AT+IPR?")
+    (tmp_path / "E" / "a").write_bytes(bytes(5000))
+    got = client.at('AT+CFTRANTX="E:/a"')
+    assert got.count(b"+CFTRANTX: DATA,") == 10
+
+
+def test_options_of_the_command_line(start, tmp_path):
+    link = tmp_path / "port"
+    client = start(
+        "--link",
+        str(link),
+        "--profile",
+        "has_E=false",
+        "--faults",
+        "overridereply:command=CGMM,reply=ERROR",
+        "--trace",
+        "--seed",
+        "5",
+    )
+    assert os.readlink(link) == client.path
+    client.at("ATE0")
+    assert client.at("AT+FSCD=E:/") == b"\r\nERROR\r\n"
+    assert client.at("AT+CGMM") == b"\r\nERROR\r\n"
+    assert b"SIM7600E" in client.at("AT+CGMM")
+    errors = client.close()
+    assert not link.is_symlink()
+    assert ">> AT+FSCD=E:/\n<< ERROR\n" in errors
+    assert errors.endswith("fault OverrideReply fired 1\n")
+
+
+def test_a_boot_is_seen_when_asked_for(start):
+    client = start("--boot", "--profile", "boot_ms=50")
+    client.read_until(b"\r\nRDY\r\n")
+    assert client.at("AT").endswith(b"\r\nOK\r\n")
+
+
+def test_a_client_may_leave_and_another_come(start):
+    client = start()
+    client.at("ATE0")
+    client.port.close()
+    client.port = serial.Serial(client.path, 115200, timeout=10)
+    assert client.at("AT") == b"\r\nOK\r\n"
+
+
+def test_storage_and_stored_baud_outlive_the_program(start, tmp_path):
+    first = start()
+    first.at("ATE0&W")
+    upload(first, "F:/a", b"123", size=3)
+    first.read_until(b"\r\nOK\r\n")
+    first.close()
+    second = start()
+    assert second.at("AT+FSCD=F:/") == b"\r\n+FSCD: F:/\r\n\r\nOK\r\n"
+    assert b"+FSATTRI: 3, " in second.at("AT+FSATTRI=a")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--pace", "1000000"], "--pace: expected a rate of the modem (300, "),
+        (["--profile", "x=1"], "modem profile: no knob is called 'x'"),
+        (["--faults", "x"], "fault plan: expected one of"),
+        (["--link", "{storage}"], "to be free or a symbolic link, it is a file"),
+    ],
+    ids=["rate", "profile", "faults", "link"],
+)
+def test_a_bad_option_is_one_sentence(tmp_path, capsys, options, message):
+    options = [option.format(storage=tmp_path) for option in options]
+    assert cli.main(["--storage", str(tmp_path), *options]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_a_storage_that_is_a_file_is_refused(tmp_path, capsys):
+    place = tmp_path / "file"
+    place.write_bytes(b"")
+    assert cli.main(["--storage", str(place)]) == 2
+    assert "File exists" in capsys.readouterr().err

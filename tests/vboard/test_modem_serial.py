@@ -163,6 +163,15 @@ def test_flow_control_holds_the_host_and_loses_nothing(tmp_path):
     assert 4_500 < rate < 5_500
 
 
+def test_a_host_that_ignores_flow_control_loses_bytes(tmp_path):
+    host = Host(tmp_path, profile=ModemProfile(rx_drain_flow=5_000))
+    host.at("AT+IFC=2,2")
+    upload(host, bytes(5_000))
+    assert host.run(60_000) == b""
+    assert 2_000 < host.modem.port.lost < 2_800
+    assert host.out.ready
+
+
 def test_the_modem_waits_when_the_host_is_not_ready(tmp_path):
     host = Host(tmp_path)
     host.at("AT+IFC=2,2")

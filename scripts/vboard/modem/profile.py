@@ -101,7 +101,7 @@ class ModemProfile:
     full: str = "prompt"  # no space: ERROR at once, or after the data
     aborted_upload: str = "nothing"  # what a reset in CFTRANRX leaves behind
     commit_ms: int = 20  # last data byte until OK ...
-    commit_rate: int = 2_000_000  # ... plus size / this
+    commit_rate: int = 10_000_000  # ... plus size / this
 
     # AT+CFTRANTX.
     block: int = 512

@@ -226,7 +226,7 @@ class UartPort:
             self._in.popleft()
             self._taken = 0
         if self._slow(burst):
-            self._drive_ready(len(data))
+            data = data[: self._drive_ready(len(data))]
         if self.paced:
             data = self._through_line(data, start_ns, burst)
         data = self._faults.stream("rx", data)
@@ -236,16 +236,23 @@ class UartPort:
         if epoch is self._epoch:
             self._plan()
 
-    def _drive_ready(self, count: int) -> None:
-        """Not ready while the FIFO holds `rx_ready_below` bytes or more."""
+    def _drive_ready(self, count: int) -> int:
+        """Not ready while the FIFO holds `rx_ready_below` bytes or more.
+
+        How many of `count` bytes find room is returned: all, when the host obeys.
+        """
         rate, now_ns = self._profile.rx_drain_flow, self._clock.now_ns
         gone = (now_ns - self._fill_ns) * rate / NS_PER_S
-        self._fill = max(0.0, self._fill - gone) + count
+        left = max(0.0, self._fill - gone)
+        kept = min(count, int(self._profile.rx_fifo - left))
+        self.lost += count - kept
+        self._fill = left + kept
         self._fill_ns = now_ns
         over = self._fill - self._profile.rx_ready_below
         if over >= 0 and self.rx.ready:
             self._after(int((over + 1) * NS_PER_S / rate), self._maybe_ready)
             self.rx.set_ready(False)
+        return kept
 
     def _maybe_ready(self) -> None:
         rate, now_ns = self._profile.rx_drain_flow, self._clock.now_ns
