@@ -166,7 +166,7 @@ def _is_bare_ebin(data: bytes, trusted: OtaJson | None) -> bool:
 
 def _inspect_fw_info(info: FwInfo, *, context: Context) -> Report:
     fields = {"fw_info": show_fw_info(info, secrets=context.secrets)}
-    return Report("fw_info", fields, (check_destination(info, layout=context.layout),))
+    return Report("fw_info", fields, _check_message(info, context=context))
 
 
 def _inspect_ota_json(data: bytes, *, context: Context) -> Report:
@@ -176,8 +176,17 @@ def _inspect_ota_json(data: bytes, *, context: Context) -> Report:
         "alt_url": message.alt_url,
         "fw_info": show_fw_info(message.fw_info, secrets=context.secrets),
     }
-    check = check_destination(message.fw_info, layout=context.layout)
-    return Report("ota.json", fields, (check,))
+    checks = _check_message(message.fw_info, context=context)
+    return Report("ota.json", fields, checks)
+
+
+def _check_message(info: FwInfo, *, context: Context) -> tuple[Check, ...]:
+    checks = [check_destination(info, layout=context.layout)]
+    if context.trusted is not None:
+        same = info == context.trusted.fw_info
+        detail = "equals" if same else "differs from"
+        checks.append(Check("fw_info", same, f"{detail} the fw_info of ota.json"))
+    return tuple(checks)
 
 
 def _inspect_ebin(data: bytes, *, header: FwInfo | None, context: Context) -> Report:

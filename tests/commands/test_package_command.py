@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import stat
 import subprocess
@@ -311,6 +312,25 @@ def test_what_cannot_work_is_refused_before_anything_is_written(
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (folder / "out").exists()
+
+
+def test_defaults_come_from_west_config(folder: Path) -> None:
+    """`west config ota.KEY`; the command line wins."""
+    command = cli.load("package")
+    parser = argparse.ArgumentParser()
+    config = {
+        "url": "http://config",
+        "alternate-url": "http://other",
+        "build-dir": "theirs",
+        "output-dir": "out",
+        "layout": "their.yml",
+        "softdevice": "sd.hex",
+    }
+    command.add_arguments(parser, config)
+    args = parser.parse_args(["-A", "1", "-u", "http://line"])
+    assert (args.url, args.alternate_url) == ("http://line", "http://other")
+    assert (args.build_dir, args.output_dir) == (Path("theirs"), Path("out"))
+    assert (args.layout, args.softdevice) == (Path("their.yml"), Path("sd.hex"))
 
 
 def test_both_image_files_are_a_usage_error(folder: Path) -> None:

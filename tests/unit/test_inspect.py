@@ -88,6 +88,7 @@ KINDS = {
     "ebin_with_header_and_json": (PACKAGE.ebin, TRUSTING, "ebin"),
     "ebin_bare_and_json": (BARE, TRUSTING, "ebin"),
     "ota_json": (PACKAGE.ota_json, CONTEXT, "ota.json"),
+    "ota_json_and_json": (PACKAGE.ota_json, TRUSTING, "ota.json"),
     "fw_info": (PACKAGE.fw_info.pack().hex().encode(), CONTEXT, "fw_info"),
     "fw_info_upper_case": (
         PACKAGE.fw_info.pack().hex().upper().encode() + b"\r\n",
@@ -188,6 +189,11 @@ UNVERIFIED = {
         .encode(),
         CONTEXT,
         {"destination": "16385 of 16384 bytes of region 'bootloader'"},
+    ),
+    "fw_info_of_another_package": (
+        PACKAGE.fw_info.pack().hex().encode(),
+        Context(LAYOUT, trusted=OTHER),
+        {"fw_info": "differs from the fw_info of ota.json"},
     ),
     "application_changed": (
         dump((0x1800, b"\0\0")),
