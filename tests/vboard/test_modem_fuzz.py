@@ -16,7 +16,12 @@ from vboard.modem.profile import ProfileError, load_profile
 from vboard.modem.storage import Storage, StorageError
 
 _NAMES = st.sampled_from(
-    ["AT", "CATR", "CFTRANRX", "CFTRANTX", "FSCD", "FSLS", "FSDEL", "FSATTRI", "FSMEM", "FSCOPY", "FSRENAME", "IFC", "HTTPINIT", "HTTPPARA", "HTTPREAD", "HTTPDATA", "CSSLCFG", "CCERTDOWN", "CMQTTACCQ", "CMQTTTOPIC", "CCLK", "CGDCONT", "CPIN", "NETOPEN", "CNTP", "NOSUCH"]
+    [
+        *("AT", "CATR", "CFTRANRX", "CFTRANTX", "FSCD", "FSLS", "FSDEL", "FSATTRI"),
+        *("FSMEM", "FSCOPY", "FSRENAME", "IFC", "HTTPINIT", "HTTPPARA", "HTTPREAD"),
+        *("HTTPDATA", "CSSLCFG", "CCERTDOWN", "CMQTTACCQ", "CMQTTTOPIC", "CCLK"),
+        *("CGDCONT", "CPIN", "NETOPEN", "CNTP", "NOSUCH"),
+    ]
 )
 _ARGUMENTS = st.text('0123456789,"?=;+E:/.*abc \\{}-', max_size=20)
 _LINES = st.builds(lambda name, rest: f"AT+{name}{rest}", _NAMES, _ARGUMENTS)

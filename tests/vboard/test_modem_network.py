@@ -86,6 +86,15 @@ def test_registration_is_a_knob(tmp_path, stat):
     assert (b"+CPSI: NO SERVICE" in host.at("AT+CPSI?")) is (stat != 5)
 
 
+@pytest.mark.parametrize("function", [0, 4, 7])
+def test_with_the_radio_off_there_is_no_network(tmp_path, function):
+    host = Host(tmp_path)
+    host.at(f"AT+CFUN={function}")
+    assert b"+CEREG: 0,0\r\n" in host.at("AT+CEREG?")
+    host.at("AT+NETOPEN")
+    assert host.run(2_000) == b"\r\n+NETOPEN: 1\r\n"
+
+
 def test_netopen_says_ok_and_later_the_result(tmp_path):
     host = Host(tmp_path)
     assert host.at("AT+NETOPEN") == OK

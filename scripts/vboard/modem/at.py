@@ -232,6 +232,19 @@ def _extended(text: str) -> Call:
     return Call(name, Form.SET, rest[1:], split_args(rest[1:]))
 
 
+def _register(text: str, number: str, index: int) -> tuple[Call, int]:
+    """`S0=5` or `S0?` from `index`, behind the register's number."""
+    mark, end = text[index : index + 1], index + 1
+    if not number or mark not in ("=", "?"):
+        raise AtError
+    if mark == "?":
+        return Call("S" + number, Form.READ), end
+    while end < len(text) and text[end].isdecimal():
+        end += 1
+    value = text[index + 1 : end]
+    return Call("S" + number, Form.SET, value, (Arg(value),)), end
+
+
 def _basic(text: str) -> list[Call]:
     """`E0V1&W` and the like: a letter, maybe with &, and a decimal number."""
     calls, index = [], 0
@@ -251,6 +264,10 @@ def _basic(text: str) -> list[Call]:
         while index < len(text) and text[index].isdecimal():
             index += 1
         number = text[start:index]
+        if name == "S":
+            call, index = _register(text, number, index)
+            calls.append(call)
+            continue
         form = Form.SET if number else Form.EXEC
         calls.append(Call(name, form, number, (Arg(number),) if number else ()))
     return calls

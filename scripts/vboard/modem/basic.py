@@ -19,6 +19,14 @@ from vboard.modem.chapter import Chapter
 RTC_START_S = 315_964_800  # 1980-01-06 00:00:00 UTC, the clock before any sync
 _CLOCK = re.compile(r"(\d\d)/(\d\d)/(\d\d),(\d\d):(\d\d):(\d\d)([+-]\d\d)?")
 _FUNCTIONS = (0, 1, 4, 5, 6, 7)
+_ONLY = {
+    "Q": (0,),
+    "V": (1,),
+    "X": (0, 1, 2, 3, 4),
+    "&C": (0, 1),
+    "&D": (0, 1, 2),
+    "&S": (0, 1),
+}
 
 
 class Basic(Chapter):
@@ -32,6 +40,7 @@ class Basic(Chapter):
         self.catr = profile.catr
         self.function = 1
         self.csclk = 0
+        self.rings = 0
         self.ctzu = 1 if settings.get("ctzu") == 1 else 0
         self.ctzr = 0
         self.quarter_hours = 0
@@ -51,6 +60,13 @@ class Basic(Chapter):
         return {
             "AT": self.at,
             "E": self.echo,
+            "Q": self.only,
+            "V": self.only,
+            "X": self.only,
+            "&C": self.only,
+            "&D": self.only,
+            "&S": self.only,
+            "S0": self.set_s0,
             "I": self.identify,
             "&W": self.save,
             "&F": self.factory,
@@ -76,6 +92,25 @@ class Basic(Chapter):
     def echo(self, call: Call) -> Sequence[str]:
         value = call.args[0].number(0, 1) if call.args else 0
         self.modem.line.echo = value == 1
+        return ()
+
+    def only(self, call: Call) -> Sequence[str]:
+        """Settings of which the emulated modem has one: other values are ERROR.
+
+        Result codes are always printed, as words; DTR, DCD and DSR are not wired.
+        """
+        allowed = _ONLY[call.name]
+        if call.args and call.args[0].number(0, 9) not in allowed:
+            raise AtError
+        if not call.args and 0 not in allowed:
+            raise AtError
+        return ()
+
+    def set_s0(self, call: Call) -> Sequence[str]:
+        """Rings before an answer; there are no calls to answer."""
+        if call.form is Form.READ:
+            return (f"{self.rings:03d}",)
+        self.rings = call.args[0].number(0, 255)
         return ()
 
     def identify(self, call: Call) -> Sequence[str]:

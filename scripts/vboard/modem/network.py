@@ -34,7 +34,13 @@ class Network(Chapter):
     @property
     def online(self) -> bool:
         """True when registered, at home or roaming."""
-        return self.sim == "READY" and self.modem.profile.registered in (1, 5)
+        return self._stat() in (1, 5)
+
+    def _stat(self) -> int:
+        """Registration as CREG says it: 0 without a SIM or with the radio off."""
+        radio = self.modem.basic.function in (1, 5)
+        ready = self.sim == "READY" and radio
+        return self.modem.profile.registered if ready else 0
 
     def commands(self) -> dict[str, Handler]:
         return {
@@ -69,8 +75,7 @@ class Network(Chapter):
 
     def registration(self, call: Call) -> Sequence[str]:
         if call.form is Form.READ:
-            stat = self.modem.profile.registered if self.sim == "READY" else 0
-            return (f"+{call.name}: {self.report[call.name]},{stat}",)
+            return (f"+{call.name}: {self.report[call.name]},{self._stat()}",)
         call.need(Form.SET, 1)
         self.report[call.name] = call.args[0].number(0, 1)
         return ()
