@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m vboard run`: options, outputs, exit status; RTT and traces."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.asm import assemble
+from vboard.__main__ import main
+from vboard.cli import main as run_main
+from vboard.errors import VboardError
+from vboard.run import RunOptions, Session
+
+# Sends "hello, board" on UARTE0 and sleeps.
+UART_HELLO = """
+.macro put address, value
+    ldr r0, =\\address
+    ldr r1, =\\value
+    str r1, [r0]
+.endm
+reset:
+    ldr r0, =text
+    ldr r1, =0x20000000
+    movs r2, #12
+copy:
+    ldrb r3, [r0], #1
+    strb r3, [r1], #1
+    subs r2, #1
+    bne copy
+    put 0x4000250C, 6
+    put 0x40002524, 0x01D60000
+    put 0x40002500, 8
+    put 0x40002544, 0x20000000
+    put 0x40002548, 12
+    put 0x40002008, 1
+    wfi
+    b .
+    .ltorg
+text: .ascii "hello, board"
+"""
+
+# An RTT control block with one up-buffer of 16 bytes; writes "rtt text".
+RTT_HELLO = """
+reset:
+    ldr r0, =0x20001000
+    ldr r1, =block
+    movs r2, #12
+copy:
+    ldr r3, [r1], #4
+    str r3, [r0], #4
+    subs r2, #1
+    bne copy
+    ldr r0, =0x20002000
+    ldr r1, =text
+    ldm r1, {r2, r3}
+    stm r0, {r2, r3}
+    ldr r0, =0x20001000
+    movs r1, #8
+    str r1, [r0, #0x24]
+    b .
+    .ltorg
+    .align 2
+block:
+    .ascii "SEGGER RTT\\0\\0\\0\\0\\0\\0"
+    .word 1, 0
+    .word 0, 0x20002000, 16, 0, 0, 0
+text: .ascii "rtt text"
+"""
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> Path:
+    return assemble(tmp_path, UART_HELLO)
+
+
+def test_the_text_ends_the_run_with_status_0(
+    hello: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`--uart 0=-` shows it on standard output; the seed is printed."""
+    arguments = ["--load", str(hello), "--uart", "0=-", "--until", "lo, boa"]
+    assert run_main([*arguments, "--seed", "7"]) == 0
+    output = capfd.readouterr()
+    assert output.out == "hello, board"
+    assert "seed 7" in output.err
+    assert "found 'lo, boa'" in output.err
+
+
+def test_a_text_that_does_not_come_is_status_1(
+    hello: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """After the given simulated time."""
+    arguments = ["--load", str(hello), "--until", "goodbye", "--max-time", "0.1"]
+    assert run_main(arguments) == 1
+    assert "0.1 s of simulated time are over" in capfd.readouterr().err
+
+
+def test_without_a_text_the_time_is_up_with_status_0(hello: Path) -> None:
+    """Nothing was asked for."""
+    assert run_main(["--load", str(hello), "--max-time", "0.01"]) == 0
+
+
+def test_a_hidden_uart_does_not_count_when_another_is_shown(
+    tmp_path: Path, hello: Path
+) -> None:
+    """TEXT must appear in what is shown; without any `--uart`, in anything."""
+    base = ["--load", str(hello), "--until", "hello", "--max-time", "0.01"]
+    assert run_main([*base, "--uart", f"1={tmp_path / 'one'}"]) == 1
+    assert run_main(base) == 0
+
+
+def test_output_goes_to_a_file(tmp_path: Path, hello: Path) -> None:
+    """Every byte, nothing else."""
+    out = tmp_path / "out"
+    run_main(["--load", str(hello), "--uart", f"0={out}", "--max-time", "0.01"])
+    assert out.read_bytes() == b"hello, board"
+
+
+def test_rtt_is_read_from_ram(tmp_path: Path) -> None:
+    """The block is found and the read offset moves."""
+    elf = assemble(tmp_path, RTT_HELLO)
+    options = RunOptions(load=(elf,), until="rtt text", max_time_s=0.1)
+    session = Session(options, lambda text: None)
+    result = session.run()
+    assert result.found
+    assert session.board.ram_read(0x2000_1028, 4) == (8).to_bytes(4, "little")
+    session.close()
+
+
+def test_traces_name_registers(hello: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """One line per access, with the time and the program counter."""
+    arguments = ["--load", str(hello), "--trace", "regs", "--max-time", "0.01"]
+    assert run_main(arguments) == 0
+    errors = capfd.readouterr().err
+    assert "UARTE0.ENABLE <- 0x00000008" in errors
+    assert "UARTE0.TASKS_STARTTX <- 0x00000001" in errors
+
+
+def test_flash_operations_are_traced(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With number and address."""
+    elf = assemble(
+        tmp_path,
+        """
+reset:
+    ldr r0, =0x4001E504
+    movs r1, #1
+    str r1, [r0]
+    ldr r0, =0x80000
+    str r1, [r0]
+    b .
+""",
+    )
+    assert run_main(["--load", str(elf), "--trace", "flash", "--max-time", "0.01"]) == 0
+    assert "flash operation 1: write 0x00080000 <- 0x00000001" in capfd.readouterr().err
+
+
+def test_a_broken_rule_is_status_1(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The message names the place and points to `--faults guest`."""
+    elf = assemble(tmp_path, "reset: ldr r0, =0x40001000\n ldr r0, [r0]\n b .")
+    assert run_main(["--load", str(elf)]) == 1
+    errors = capfd.readouterr().err
+    assert "stopped: RADIO" in errors
+    assert "--faults guest" in errors
+
+
+def test_guest_faults_are_noted(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A run that hangs in a fault handler says why."""
+    elf = assemble(tmp_path, "reset: udf #0")
+    assert run_main(["--load", str(elf), "--max-time", "0.01"]) == 0
+    assert "guest HardFault: UNDEFINSTR at pc 0x" in capfd.readouterr().err
+
+
+def test_a_missing_file_is_status_2(
+    hello: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With the reason."""
+    missing = hello.with_name("missing.elf")
+    assert run_main(["--load", str(missing)]) == 2
+    assert "No such file or directory" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param([], id="no_load"),
+        pytest.param(["--load", "x", "--uart", "2=-"], id="uart_2"),
+        pytest.param(["--load", "x", "--uart", "0"], id="no_target"),
+        pytest.param(["--load", "x", "--trace", "cpu"], id="unknown_trace"),
+    ],
+)
+def test_usage_errors_have_status_2(
+    arguments: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As argparse says them."""
+    with pytest.raises(SystemExit) as stopped:
+        run_main(arguments)
+    assert stopped.value.code == 2
+    assert "usage:" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({"uarts": {3: "-"}}, "expected UART 0 or 1, got 3", id="uart"),
+        pytest.param(
+            {"uarts": {1: "-"}, "modem": Path("m")}, "UART 1 belongs to the modem",
+            id="modem_uart",
+        ),
+        pytest.param(
+            {"trace": frozenset({"at"})}, "--trace at needs --modem", id="at_alone"
+        ),
+        pytest.param(
+            {"max_time_s": 0.0}, "expected a time of more than 0 seconds", id="time"
+        ),
+        pytest.param(
+            {"trace": frozenset({"x"})}, "expected a trace of regs, at, flash, got x",
+            id="trace",
+        ),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_fit_are_refused(
+    options: dict[str, object], message: str
+) -> None:
+    """Before anything is opened."""
+    with pytest.raises(VboardError, match=message):
+        RunOptions(load=(), **options)  # type: ignore[arg-type]
+
+
+def test_a_modem_answers_the_board(tmp_path: Path) -> None:
+    """`--modem DIR` puts a SIM7600E on UART 1: AT gets its echo and OK."""
+    elf = assemble(
+        tmp_path,
+        UART_HELLO.replace("0x400025", "0x400285")
+        .replace("0x40002008", "0x40028008")
+        .replace("hello, board", "AT\\rAT\\rAT\\rAT\\r"),
+    )
+    lines: list[str] = []
+    options = RunOptions(
+        load=(elf,),
+        modem=tmp_path / "modem",
+        trace=frozenset({"at"}),
+        max_time_s=1.0,
+    )
+    session = Session(options, lines.append)
+    session.run()
+    session.close()
+    assert any("OK" in line for line in lines), lines
+
+
+def test_a_pseudo_terminal_shows_the_output(hello: Path) -> None:
+    """Its path is noted; what the board sends can be read from it."""
+    notes: list[str] = []
+    options = RunOptions(
+        load=(hello,), uarts={0: "pty"}, until="board", max_time_s=0.05
+    )
+    session = Session(options, notes.append)
+    path = next(note.split(" on ")[1] for note in notes if "uart 0 on" in note)
+    terminal = os.open(path, os.O_RDONLY | os.O_NOCTTY)
+    assert session.run().found
+    assert os.read(terminal, 64) == b"hello, board"
+    os.close(terminal)
+    session.close()
+
+
+def test_the_module_dispatches(capfd: pytest.CaptureFixture[str]) -> None:
+    """Help is status 0, an unknown command status 2."""
+    assert main(["--help"]) == 0
+    assert main(["fly"]) == 2
+    assert "python -m vboard run" in capfd.readouterr().err
+
+
+def test_it_runs_as_a_program(hello: Path) -> None:
+    """The real entry point once."""
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "vboard", "run", "--load", str(hello),
+            "--uart", "0=-", "--until", "board",
+        ],
+        capture_output=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, b"hello, board")
