@@ -117,11 +117,6 @@ class FwInfo:
         """Whether key and IV are all zero, as in the header of a .ebin."""
         return self.aes_key == ZERO_KEY and self.aes_iv == ZERO_KEY
 
-    @property
-    def end(self) -> int:
-        """First flash address behind the image."""
-        return self.fp_base + self.pbin_size
-
     def public(self) -> FwInfo:
         """The same without key and IV."""
         return replace(self, aes_key=ZERO_KEY, aes_iv=ZERO_KEY)

@@ -151,8 +151,6 @@ def _softdevice(
     kept, dropped = [], 0
     for segment in segments:
         cut = min(max(mbr.end - segment.address, 0), len(segment.data))
-        if segment.address < mbr.start:
-            cut = 0
         dropped += cut
         if cut < len(segment.data):
             origin = f"SoftDevice {segment.origin}"
