@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Follows the board's console until a version reports itself.
 
-The application prints `app: version N running ...` when it starts.
+The application prints `app: version N running ...` when it starts. When that says
+that it is on trial, it is followed until it has confirmed itself.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from nrfota.at import Link
 from nrfota.errors import LinkError, VerifyError
 
 _VERSION = re.compile(r"app: version (\d+) running")
+_CONFIRMED = re.compile(r"app: confirmed version (\d+)")
+# A sound application confirms itself within this time.
+CONFIRM_S = 30.0
 _CONTROL = re.compile(r"[^\x20-\x7e\t]")
 MAX_LINE = 512
 POLL_S = 0.5
@@ -26,6 +30,7 @@ class Report:
     version: int
     line: str
     seconds: float
+    confirmed: bool | None = None  # None: nothing to confirm
 
 
 class Lines:
@@ -75,7 +80,11 @@ def follow(
             last = line
             reported = reported_version(line)
             if reported == version:
-                return Report(version, line, link.now() - start)
+                seconds = link.now() - start
+                confirmed = None
+                if "reason trial" in line:
+                    confirmed = _confirms(link, version, on_line=on_line, lines=lines)
+                return Report(version, line, seconds, confirmed)
             if reported is not None:
                 raise VerifyError(
                     f"expected version {version} to start, got '{line}' on {link.name}"
@@ -85,6 +94,20 @@ def follow(
         f"expected 'app: version {version} running' on {link.name} within "
         f"{timeout_s:.0f} s; {said}"
     )
+
+
+def _confirms(
+    link: Link, version: int, *, on_line: Callable[[str], None], lines: Lines
+) -> bool:
+    """Whether the version on trial confirms itself in time."""
+    start = link.now()
+    while (waited := link.now() - start) < CONFIRM_S:
+        for line in lines.feed(link.read(min(POLL_S, CONFIRM_S - waited))):
+            on_line(line)
+            match = _CONFIRMED.search(line)
+            if match and int(match[1]) == version:
+                return True
+    return False
 
 
 def drain(link: Link, *, on_line: Callable[[str], None], lines: Lines) -> None:

@@ -338,6 +338,10 @@ def _summary(plan: Plan, done: Flashed) -> None:
                 f"of the modem, {staged.lost_bytes} lost bytes"
             )
     if done.report is not None:
-        print(
-            f"version {done.report.version} reported after {done.report.seconds:.1f} s"
-        )
+        report = done.report
+        state = {
+            None: "",
+            True: ", on trial, and confirmed itself",
+            False: ", on trial, and has not confirmed itself yet",
+        }[report.confirmed]
+        print(f"version {report.version} reported after {report.seconds:.1f} s{state}")

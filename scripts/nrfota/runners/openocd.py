@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runner for OpenOCD 0.11 and newer with its `target/nrf52.cfg`.
+"""Runner for OpenOCD 0.12 and newer with its `target/nrf52.cfg`.
 
 Commands: OpenOCD User's Guide, "Flash Programming", "General Commands" and the nrf5
 flash driver.

@@ -10,6 +10,7 @@ Rule 3: staging goes through the emulated modem's serial line, by the same code 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -271,7 +272,8 @@ class SimLink:
         """Lets time pass until something came, at most `timeout_s`."""
         received = self._terminal.received
         if not received:
-            until_ns = self._terminal.clock.now_ns + round(timeout_s * NS_PER_S)
+            # Rounded up: a wait must never end before the instant it is for.
+            until_ns = self._terminal.clock.now_ns + math.ceil(timeout_s * NS_PER_S)
             self._advance(until_ns, lambda: bool(received))
         data = bytes(received)
         received.clear()
