@@ -17,6 +17,7 @@ Rule 4: `flash` and `uicr` are never replaced or resized, only changed in place 
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,7 @@ UICR_PAGE = PAGE_COUNT  # page index of the UICR in page-wise state
 
 __all__ = ["Cut", "CutPoint", "NvMemory", "NvSnapshot", "OperationKind"]
 
+_WORD = struct.Struct("<L")
 _BLANK = b"\xff" * PAGE_SIZE
 _UNWRITTEN = bytes(PAGE_SIZE // 4)
 
@@ -90,10 +92,11 @@ class NvMemory:
 
     def program_word(self, address: int, value: int) -> None:
         """Writes one aligned word of flash or UICR: old AND `value`."""
-        if address % 4:
+        if address & 3:
             raise GuestError(f"flash takes aligned words, not 0x{address:08x}")
         page, offset = self._page_of(address)
-        count = self._writes[page][offset // 4]
+        writes, index = self._writes[page], offset >> 2
+        count = writes[index]
         if count >= MAX_WRITES and self.strict:
             raise GuestError(
                 f"word 0x{address:08x} written more than {MAX_WRITES} times since its "
@@ -101,22 +104,28 @@ class NvMemory:
                 block="NVMC",
             )
         cut = self._begin(OperationKind.WRITE, address, value)
-        memory, start = self._locate(address, 4)
-        old = int.from_bytes(memory[start : start + 4], "little")
+        memory, start = (
+            (self.uicr, offset) if page == UICR_PAGE else (self.flash, address)
+        )
+        (old,) = _WORD.unpack_from(memory, start)
         new = old & value
         if cut and cut.when is CutPoint.TORN:
             rng = random.Random(f"{self.seed}:{cut.seed}:{cut.operation}")
             changing = old & ~value
             new = old & ~(changing & random_bits(rng, cut.done, 4))
             if cut.unstable:
-                self._add_unstable(page, offset, changing.to_bytes(4, "little"))
-        else:
+                self._add_unstable(page, offset, _WORD.pack(changing))
+        elif self._unstable:
             self._settle(page, offset, ~value & 0xFFFF_FFFF)
-        self._writes[page][offset // 4] = min(count + 1, 255)
-        self._undo.append((page, offset, old.to_bytes(4, "little"), b""))
-        memory[start : start + 4] = new.to_bytes(4, "little")
-        self._changed(page, address, 4)
-        self._end(cut)
+        if count < 255:
+            writes[index] = count + 1
+        self._undo.append((page, offset, _WORD.pack(old), b""))
+        _WORD.pack_into(memory, start, new)
+        self._saved[page] = None
+        if self.on_change is not None:
+            self.on_change(address, 4)
+        if cut is not None:
+            self._end(cut)
 
     def erase_page(self, address: int) -> None:
         """Erases the flash page that `address` lies in."""
@@ -359,10 +368,11 @@ class NvMemory:
         return self.flash, page * PAGE_SIZE, page * PAGE_SIZE
 
     def _page_of(self, address: int) -> tuple[int, int]:
+        if 0 <= address < FLASH_SIZE:
+            return address >> 12, address & 0xFFF
         if UICR_BASE <= address < UICR_BASE + UICR_SIZE:
             return UICR_PAGE, address - UICR_BASE
-        page = self._flash_page(address)
-        return page, address % PAGE_SIZE
+        raise ValueError(f"expected a flash address, got 0x{address:08x}")
 
     def _flash_page(self, address: int) -> int:
         if not 0 <= address < FLASH_SIZE:

@@ -89,25 +89,38 @@ class Nvmc(Peripheral):
 
     def store(self, address: int, size: int, value: int) -> None:
         """A CPU store of `size` bytes; FlashStoreFault when it is a bus error."""
-        if FICR_BASE <= address < FICR_BASE + PAGE_SIZE:
-            raise self._store_fault(address, "the FICR is read-only")
-        in_uicr = UICR_BASE <= address < UICR_BASE + UICR_SIZE
-        if not in_uicr and not 0 <= address < FLASH_SIZE:
-            raise self._store_fault(address, "there is no non-volatile memory here")
-        if size != 4 or address % 4:
-            raise self._store_fault(
-                address, f"expected an aligned word, got {size} bytes"
-            )
-        if self.config != WEN:
-            raise self._store_fault(
-                address, f"CONFIG is {self._mode()}, a store needs Wen"
-            )
-        if not self.ready:
-            raise self._store_fault(address, "the NVMC is busy (READY=0)")
-        if not in_uicr:
-            self._check_protection(address, PAGE_SIZE, "store to")
+        now_ns = self.clock.now_ns
+        in_flash = 0 <= address < FLASH_SIZE
+        if (
+            size != 4
+            or address & 3
+            or self.config != WEN
+            or now_ns < self.busy_until_ns
+        ):
+            self._refuse_store(address, size)
+        if in_flash:
+            if self.bus.flash_protection(address) & WRITE_DISABLE:
+                self._check_protection(address, PAGE_SIZE, "store to")
+        elif not UICR_BASE <= address < UICR_BASE + UICR_SIZE:
+            self._refuse_store(address, size)
         self.nv.program_word(address, value)
         self._busy(WRITE_NS)
+
+    def _refuse_store(self, address: int, size: int) -> None:
+        """Raises what is wrong with a store."""
+        if FICR_BASE <= address < FICR_BASE + PAGE_SIZE:
+            why = "the FICR is read-only"
+        elif not (
+            0 <= address < FLASH_SIZE or UICR_BASE <= address < UICR_BASE + UICR_SIZE
+        ):
+            why = "there is no non-volatile memory here"
+        elif size != 4 or address % 4:
+            why = f"expected an aligned word, got {size} bytes"
+        elif self.config != WEN:
+            why = f"CONFIG is {self._mode()}, a store needs Wen"
+        else:
+            why = "the NVMC is busy (READY=0)"
+        raise FlashStoreFault(f"store to 0x{address:08x}: {why}", block=self.name)
 
     # Registers
 
@@ -225,9 +238,6 @@ class Nvmc(Peripheral):
                 raise AclViolation(
                     f"{what} page 0x{page:05x}, which the ACL protects", block=self.name
                 )
-
-    def _store_fault(self, address: int, why: str) -> FlashStoreFault:
-        return FlashStoreFault(f"store to 0x{address:08x}: {why}", block=self.name)
 
     def _reserved(self, offset: int) -> GuestError:
         return self.fault("no register at this offset", offset)

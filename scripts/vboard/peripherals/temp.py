@@ -11,6 +11,9 @@ from vboard.peripherals.registers import EventBlock, RegisterArray
 
 MEASURE_NS = 36 * NS_PER_US
 
+# Nordic's drivers still clear the temperature offset of an older chip (PAN-028, 31).
+OFFSET_OF_OLD_SILICON = 0x504
+
 # Reset values (PS, TEMP, Registers).
 A_RESET = (0x326, 0x348, 0x3AA, 0x40E, 0x4BD, 0x5A3)
 B_RESET = (0x3FEF, 0x3FBE, 0x3FBE, 0x012, 0x124, 0x27C)
@@ -86,6 +89,8 @@ class Temp(EventBlock):
             case R.TASKS_STOP:
                 if value & 1:
                     self._stop()
+            case _ if offset == OFFSET_OF_OLD_SILICON and value == 0:
+                pass
             case _ if offset in self._calibration:
                 mask = next(
                     m for a, _, m in _CALIBRATION if a.index(offset) is not None
