@@ -25,24 +25,27 @@
 #define UARTE_INT_RXDRDY (1u << 2)
 #define STOP_TIMEOUT_US 20000u
 
-// A read ends when the line was quiet for a window of this many byte times. As
-// long as bytes keep coming the window doubles: fewer wake-ups in bulk data.
+// A read ends when the line was quiet for this many byte times.
 #define QUIET_BYTES 12u
-#define WINDOW_MIN_US 500u
-#define WINDOW_MAX_US 8000u
-#define ENOUGH_BYTES 1024u // a read ends when this many are there
+#define QUIET_MIN_US 500u
+// While bytes come back to back it waits for more of them, so that bulk data
+// costs few wake-ups; the limit bounds how late the end of a reply is noticed.
+#define ENOUGH_BYTES 2048u
+#define STREAM_MAX_US 8000u
+#define BITS_PER_BYTE 10u
 #define BREAK_POLL_US 10000u
 
-static bool wait_for(volatile uint32_t *event)
+// Sleeps until `*event`, for 20 ms at most; clears it.
+static bool wait_for(const struct uarte *uart, volatile uint32_t *event)
 {
-    uint32_t until_us = timebase_now_us() + STOP_TIMEOUT_US;
-    while (!*event) {
-        if (timebase_is_past(until_us)) {
-            return false;
-        }
-    }
+    // The interrupt of an event is the bit of its place among the events.
+    uint32_t interrupt = 1u << (event - &uart->regs->EVENTS_CTS);
+    uart->regs->INTENSET = interrupt;
+    bool happened =
+        timebase_wait(event, uart->irq, timebase_now_us() + STOP_TIMEOUT_US);
+    uart->regs->INTENCLR = interrupt;
     *event = 0;
-    return true;
+    return happened;
 }
 
 static void start_counter(const NRF_UARTE_Type *regs)
@@ -86,7 +89,7 @@ int uarte_rx_start(struct uarte *uart)
     regs->SHORTS = SHORT_ENDRX_STARTRX;
     set_next_half(uart, 0);
     regs->TASKS_STARTRX = 1u;
-    if (!wait_for(&regs->EVENTS_RXSTARTED)) {
+    if (!wait_for(uart, &regs->EVENTS_RXSTARTED)) {
         return OTA_E_LINK;
     }
     set_next_half(uart, 1);
@@ -99,12 +102,13 @@ void uarte_rx_stop(struct uarte *uart)
     regs->SHORTS = 0;
     regs->EVENTS_RXTO = 0;
     regs->TASKS_STOPRX = 1u;
-    (void)wait_for(&regs->EVENTS_RXTO); // bounded; the flush below is harmless
+    (void)wait_for(uart,
+                   &regs->EVENTS_RXTO); // bounded; the flush below is harmless
     // What is left in the FIFO would come, uncounted, first at the next start.
     regs->EVENTS_ENDRX = 0;
     set_next_half(uart, 0);
     regs->TASKS_FLUSHRX = 1u;
-    (void)wait_for(&regs->EVENTS_ENDRX);
+    (void)wait_for(uart, &regs->EVENTS_ENDRX);
     regs->EVENTS_RXSTARTED = 0;
     stop_counter();
 }
@@ -163,21 +167,28 @@ static void wait_first_byte(struct uarte *uart, uint32_t until_us)
     }
 }
 
-// Waits until `enough` bytes are there or the line is quiet; returns how many
-// can be read.
-static uint32_t gather(struct uarte *uart, uint32_t enough)
+// Waits until the line is quiet or enough has come; returns how many bytes can
+// be read.
+static uint32_t gather(struct uarte *uart)
 {
-    uint32_t quiet_us = QUIET_BYTES * 10000000u / uart->config.baud;
-    uint32_t window_us = quiet_us > WINDOW_MIN_US ? quiet_us : WINDOW_MIN_US;
+    uint32_t byte_us = BITS_PER_BYTE * 1000000u / uart->config.baud + 1u;
+    uint32_t quiet_us = QUIET_BYTES * byte_us;
+    quiet_us = quiet_us > QUIET_MIN_US ? quiet_us : QUIET_MIN_US;
+    uint32_t window_us = quiet_us;
     uint32_t before = available(uart);
-    while (!uart->lost && before < enough + FIFO_BYTES) {
+    while (!uart->lost && before < ENOUGH_BYTES + FIFO_BYTES) {
         (void)timebase_wait(NULL, 0, timebase_now_us() + window_us);
         uint32_t now = available(uart);
         if (now == before) {
             return now;
         }
+        // At three quarters of the line's rate or more it is a stream.
+        bool is_stream = (now - before) * byte_us > window_us * 3u / 4u;
+        uint32_t rest_us = (ENOUGH_BYTES + FIFO_BYTES - now) * byte_us;
+        window_us = !is_stream || now >= ENOUGH_BYTES ? quiet_us
+                    : rest_us < STREAM_MAX_US         ? rest_us
+                                                      : STREAM_MAX_US;
         before = now;
-        window_us = window_us < WINDOW_MAX_US ? 2u * window_us : window_us;
     }
     return before > FIFO_BYTES ? before - FIFO_BYTES : 0;
 }
@@ -186,15 +197,13 @@ int uarte_read(struct uarte *uart, void *data, size_t capacity,
                uint32_t timeout_ms)
 {
     uint32_t until_us = timebase_now_us() + timeout_ms * 1000u;
-    uint32_t enough =
-        capacity < ENOUGH_BYTES ? (uint32_t)capacity : ENOUGH_BYTES;
     if (available(uart) == 0 && !uart->lost) {
         wait_first_byte(uart, until_us);
         if (available(uart) == 0 && !uart->lost) {
             return 0;
         }
     }
-    uint32_t count = gather(uart, enough);
+    uint32_t count = gather(uart);
     if (uart->lost) {
         return recover(uart, until_us);
     }
