@@ -196,6 +196,7 @@ class NvMemory:
                 f"(0x{UICR_BASE:08x}..0x{UICR_BASE + UICR_SIZE:08x}), got "
                 f"0x{address:08x}..0x{end:08x}"
             )
+        self._undo = []
         while data:
             page, offset = self._page_of(address)
             part = data[: PAGE_SIZE - offset]
@@ -259,6 +260,7 @@ class NvMemory:
             self._writes[page][:] = entry[1]
             self._changed(page, address, PAGE_SIZE)
             self._saved[page] = entry
+        self._undo = []
         self.ficr = state.ficr
         self.wear = list(state.wear)
         self._unstable = dict(state.unstable)

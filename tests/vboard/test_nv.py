@@ -204,6 +204,23 @@ def test_a_snapshot_goes_back_to_the_operation_it_was_taken_at() -> None:
     assert nv.hash() == digest == state.hash()
 
 
+def test_an_operation_can_be_torn_afterwards_but_not_after_something_else() -> None:
+    """As a reset does; `restore` and `preload` leave nothing to tear."""
+    nv = NvMemory()
+    state = nv.snapshot()
+    nv.program_word(ADDRESS, 0)
+    nv.tear_last(0.5)
+    assert 0 < word(nv) < 0xFFFF_FFFF
+    nv.tear_last(0.5)
+    for undo in (lambda: nv.restore(state), lambda: nv.preload(ADDRESS, bytes(4))):
+        nv.restore(state)
+        nv.program_word(ADDRESS, 0)
+        undo()
+        before = word(nv)
+        nv.tear_last(0.5)
+        assert word(nv) == before
+
+
 def test_snapshots_share_pages_that_did_not_change() -> None:
     """A snapshot costs the pages that changed, not the whole flash."""
     nv = NvMemory()

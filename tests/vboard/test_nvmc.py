@@ -218,8 +218,13 @@ def test_reset_goes_back_to_ren_and_ready() -> None:
     rig.reg(R.ICACHECNF, 0xFFFF_FFFF)
     assert rig.get(R.ICACHECNF) == 0x101
     rig.store(PAGE, 0)
+    rig.bench.pass_ns(20_000)
     rig.nvmc.reset(ResetKind.SOFT)
     assert (rig.get(R.CONFIG), rig.get(R.READY), rig.get(R.ICACHECNF)) == (0, 1, 0)
+    word = int.from_bytes(rig.nv.read(PAGE, 4), "little")
+    assert 0 < word < 0xFFFF_FFFF  # code in RAM can reset in the middle of a write
+    rig.nvmc.reset(ResetKind.SOFT)
+    assert word == int.from_bytes(rig.nv.read(PAGE, 4), "little")
 
 
 @pytest.mark.parametrize("config", [WEN, EEN], ids=["write", "erase"])

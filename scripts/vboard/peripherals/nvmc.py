@@ -3,9 +3,9 @@
 
 The memory changes at once; READY stays 0 for the data sheet's time, and the CPU is
 told to stall until then (it does when it executes from flash). CPU stores to flash,
-UICR and FICR come in by `bus.flash_store`. A reset that the bus signal "RESET"
-announces (1) while READY is 0 tears the operation. READYNEXT follows READY:
-buffered writes are unusable on every revision (erratum 233).
+UICR and FICR come in by `bus.flash_store`. A reset while READY is 0 tears the
+operation; the bus signal "RESET" (1) announces one that comes while the CPU stalls.
+READYNEXT follows READY: buffered writes are unusable on every revision (erratum 233).
 """
 
 from __future__ import annotations
@@ -182,7 +182,8 @@ class Nvmc(Peripheral):
                 raise self._reserved(offset)
 
     def reset(self, kind: ResetKind) -> None:
-        """CONFIG back to Ren; an operation that was going on is over."""
+        """CONFIG back to Ren; an operation that was going on is torn."""
+        self._reset_comes(1)
         self.config = REN
         self.partial_ms = 0x0A
         self.icache = 0
