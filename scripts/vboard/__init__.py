@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vboard.board import Board
     from vboard.clock import Clock
-    from vboard.core import RunEnd
+    from vboard.cpu_stop import RunEnd
     from vboard.errors import GuestError, LoadError, PowerCut, VboardError
     from vboard.fabric import ResetKind
     from vboard.loader import load_files
@@ -30,7 +30,7 @@ _WHERE = {
     "NvMemory": "nv",
     "PowerCut": "errors",
     "ResetKind": "fabric",
-    "RunEnd": "core",
+    "RunEnd": "cpu_stop",
     "VboardError": "errors",
     "Wire": "wire",
     "load_files": "loader",

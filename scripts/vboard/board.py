@@ -24,8 +24,9 @@ from typing import Any
 
 from vboard.blocks import make_blocks
 from vboard.clock import Clock
-from vboard.core import Core, RunEnd
-from vboard.cpu import FICR_BASE, RAM_BASE, RAM_SIZE, UICR_BASE
+from vboard.core import Core
+from vboard.cpu_memory import FICR_BASE, RAM_BASE, RAM_SIZE, UICR_BASE
+from vboard.cpu_stop import RunEnd
 from vboard.errors import PowerCut, VboardError
 from vboard.fabric import Bus, Peripheral, ResetKind
 from vboard.nv import NvMemory

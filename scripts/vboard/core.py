@@ -11,16 +11,18 @@ Rule 3: errors raised while a callback runs come out of `run`; bus errors become
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 
 from vboard import exceptions as x
 from vboard import nvic as n
 from vboard.clock import Clock
-from vboard.cpu import RAM_BASE, RAM_SIZE, Cpu, Stop, StopReason
+from vboard.cpu import Cpu
+from vboard.cpu_memory import RAM_BASE, RAM_SIZE
 from vboard.cpu_poll import LONGEST_JUMP, PollWatch
+from vboard.cpu_stop import RunEnd, Stop, StopReason, event_sent
+from vboard.cycles import cycles_at, ns_at
 from vboard.dwt import MON_EN, Debug
-from vboard.errors import GuestError
+from vboard.errors import GuestError, NoBlock
 from vboard.exceptions import Exceptions, Lockup
 from vboard.fabric import Bus, Peripheral, ResetKind
 from vboard.fpu import Fpu
@@ -32,28 +34,6 @@ from vboard.systick import SysTick
 LONGEST_SLICE = 1 << 16  # about a millisecond
 ENTRY_CYCLES = 12  # Cortex-M4 TRM, interrupt latency
 PRIVATE_BUS = 0xE000_0000
-
-
-def cycles_at(at_ns: int) -> int:
-    """The first cycle that begins at or after `at_ns`."""
-    return -(-at_ns * 8 // 125)
-
-
-def ns_at(cycles: int) -> int:
-    """When cycle number `cycles` begins."""
-    return cycles * 125 // 8
-
-
-class NoBlock(GuestError):
-    """A register access to an address where the chip has nothing."""
-
-
-class RunEnd(enum.Enum):
-    """Why `run` came back."""
-
-    TIME = "the given time was reached"
-    STOPPED = "the stop condition held"
-    IDLE = "the CPU sleeps and nothing will wake it"
 
 
 class Core:
@@ -295,24 +275,10 @@ class Core:
             self.exceptions.hard_fault(HARDFAULT_DEBUGEVT, pc=pc, cause="BKPT")
 
     def _wait_for_event(self, pc: int) -> None:
-        if self.exceptions.event or self._event_sent(pc):
+        if self.exceptions.event or event_sent(self.cpu.memory_read(pc - 10, 8)):
             self.exceptions.event = False
         else:
             self._sleeping = StopReason.WFE
-
-    def _event_sent(self, pc: int) -> bool:
-        """True when a SEV stands in the few instructions before the WFE at pc - 2.
-
-        The engine runs SEV without telling; the idiom SEV; WFE is what matters.
-        """
-        code = self.cpu.memory_read(pc - 10, 8)
-        if code is None:
-            return False
-        halfwords = [code[i : i + 2] for i in range(0, 8, 2)]
-        last_wfe = max(
-            (i for i, h in enumerate(halfwords) if h == b"\x20\xbf"), default=-1
-        )
-        return b"\x40\xbf" in halfwords[last_wfe + 1 :]
 
     # Callbacks from the CPU, inside a slice
 

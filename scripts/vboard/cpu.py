@@ -5,7 +5,7 @@ Rule 1: this is the only file that imports Unicorn.
 Rule 2: the engine executes instructions and nothing else. Interrupts, exceptions,
         system registers and time belong to the callers; `run` says why it stopped.
 Rule 3: `elapsed` is exact, also inside callbacks. Unicorn counts instructions for
-        its `count` argument in a private field; `_find_counters` measures where.
+        its `count` argument in a private field; `cpu_counter` finds where.
 Rule 4: a callback never calls `emu_stop` to end a slice (the access would run
         again); `stop_after_instruction` lowers the count instead. `abort` uses
         `emu_stop`, because then the access must not complete.
@@ -14,27 +14,30 @@ Rule 4: a callback never calls `emu_stop` to end a slice (the access would run
 from __future__ import annotations
 
 import ctypes
-import enum
-import mmap
 import re
-import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import unicorn as _unicorn
 from unicorn import arm_const as arm
 
+from vboard.cpu_counter import find_counters
+from vboard.cpu_memory import (
+    FICR_BASE,
+    FLASH_BASE,
+    FLASH_SIZE,
+    PAGE,
+    RAM_BASE,
+    RAM_CODE_ALIAS,
+    RAM_SIZE,
+    ROM_TABLE_BASE,
+    Memory,
+)
+from vboard.cpu_registers import RegisterSet
+from vboard.cpu_stop import WFE, WFI, YIELD, Stop, StopReason, hint_before
 from vboard.errors import VboardError
 
 unicorn: Any = _unicorn  # its type hints cover half of what it offers
-
-FLASH_BASE, FLASH_SIZE = 0x0000_0000, 0x0010_0000
-RAM_BASE, RAM_SIZE = 0x2000_0000, 0x0004_0000
-RAM_CODE_ALIAS = 0x0080_0000
-FICR_BASE, UICR_BASE = 0x1000_0000, 0x1000_1000
-ROM_TABLE_BASE = 0xF000_0000
-PAGE = 0x1000
 
 _MMIO = (
     (0x4000_0000, 0x0010_0000),
@@ -65,34 +68,6 @@ _REGISTERS = {
 }
 
 
-class StopReason(enum.Enum):
-    """Why `Cpu.run` came back."""
-
-    LIMIT = "instruction limit"
-    ABORT = "a callback aborted the access"
-    WFI = "wait for interrupt"
-    WFE = "wait for event"
-    SVC = "supervisor call"
-    BKPT = "breakpoint"
-    UNDEFINED = "undefined instruction"
-    INVALID_STATE = "branch to an address without the Thumb bit"
-    UNALIGNED = "unaligned access"
-    EXC_RETURN = "exception return"
-    FETCH = "fetch from unmapped memory"
-    READ = "load from unmapped memory"
-    WRITE = "store to unmapped memory"
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """`pc` is the next instruction, except for faults: the faulting one."""
-
-    reason: StopReason
-    executed: int
-    pc: int = 0
-    address: int = 0
-
-
 _MEMORY_STOPS = {
     unicorn.UC_MEM_READ_UNMAPPED: StopReason.READ,
     unicorn.UC_MEM_READ_PROT: StopReason.READ,
@@ -101,34 +76,6 @@ _MEMORY_STOPS = {
     unicorn.UC_MEM_FETCH_UNMAPPED: StopReason.FETCH,
     unicorn.UC_MEM_FETCH_PROT: StopReason.FETCH,
 }
-
-
-class RegisterSet:
-    """A fixed group of registers that is read or written in one call."""
-
-    __slots__ = ("_engine", "_ids", "_pointers", "_size", "_values", "names")
-
-    def __init__(self, engine: ctypes.c_void_p, names: tuple[str, ...]) -> None:
-        size = len(names)
-        self._engine = engine
-        self._size = size
-        self.names = names
-        self._ids = (ctypes.c_int * size)(*(_REGISTERS[name] for name in names))
-        self._values = (ctypes.c_uint64 * size)()
-        base, step = ctypes.addressof(self._values), ctypes.sizeof(ctypes.c_uint64)
-        self._pointers = (ctypes.c_void_p * size)(
-            *(base + index * step for index in range(size))
-        )
-
-    def read(self) -> list[int]:
-        """Values in the order of `names`."""
-        _LIB.uc_reg_read_batch(self._engine, self._ids, self._pointers, self._size)
-        return [value & 0xFFFF_FFFF for value in self._values]
-
-    def write(self, *values: int) -> None:
-        """Writes `values`, in the order of `names`."""
-        self._values[:] = list(values)
-        _LIB.uc_reg_write_batch(self._engine, self._ids, self._pointers, self._size)
 
 
 _LIB = unicorn.unicorn_py3.unicorn.uclib
@@ -144,22 +91,19 @@ class Cpu:
         self.on_write: Callable[[int, int, int], None]
         self.on_store: Callable[[int, int, int], None]
         self.on_error: Callable[[BaseException], None]
-        self._flash = mmap.mmap(-1, FLASH_SIZE)
-        self._ram = mmap.mmap(-1, RAM_SIZE)
-        self._info = mmap.mmap(-1, 2 * PAGE)
-        self._rom = mmap.mmap(-1, PAGE)
+        self.memory = Memory()
         read_exec = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
-        self._map(FLASH_BASE, self._flash, read_exec)
-        self._map(FICR_BASE, self._info, read_exec)
-        self._map(ROM_TABLE_BASE, self._rom, unicorn.UC_PROT_READ)
+        self._map(FLASH_BASE, self.memory.flash, read_exec)
+        self._map(FICR_BASE, self.memory.info, read_exec)
+        self._map(ROM_TABLE_BASE, self.memory.rom, unicorn.UC_PROT_READ)
         self._seal()
-        self._map(RAM_BASE, self._ram, unicorn.UC_PROT_ALL)
-        self._map(RAM_CODE_ALIAS, self._ram, unicorn.UC_PROT_ALL)
+        self._map(RAM_BASE, self.memory.ram, unicorn.UC_PROT_ALL)
+        self._map(RAM_CODE_ALIAS, self.memory.ram, unicorn.UC_PROT_ALL)
         self._error: BaseException | None = None
         self._aborted = False
         self._interrupt: int | None = None
         self._memory_fault: tuple[StopReason, int] | None = None
-        self._counter, self._limit = _find_counters(self._uc)
+        self._counter, self._limit = find_counters(self._uc)
         self._add_hooks()
         self._unmask_hooks: dict[int, dict[int, int]] = {}  # page: address: handle
         self._stale_pages = set(range(0, FLASH_SIZE, PAGE))
@@ -168,7 +112,7 @@ class Cpu:
         self._sets: dict[tuple[str, ...], RegisterSet] = {}
         self._running = False
 
-    def _map(self, base: int, memory: mmap.mmap, rights: int) -> None:
+    def _map(self, base: int, memory: Any, rights: int) -> None:
         view = (ctypes.c_char * len(memory)).from_buffer(memory)
         self._uc.mem_map_ptr(
             base, len(memory), rights, ctypes.cast(view, ctypes.c_void_p)
@@ -202,7 +146,8 @@ class Cpu:
         """A (cached) group of registers."""
         group = self._sets.get(names)
         if group is None:
-            group = self._sets[names] = RegisterSet(self._uc._uch, names)
+            ids = [_REGISTERS[name] for name in names]
+            group = self._sets[names] = RegisterSet(_LIB, self._uc._uch, ids)
         return group
 
     def get(self, name: str) -> int:
@@ -216,42 +161,28 @@ class Cpu:
     def ram_read(self, address: int, size: int) -> bytes:
         """Bytes of Data RAM; the caller checks the range."""
         start = address - RAM_BASE
-        return self._ram[start : start + size]
+        return self.memory.ram[start : start + size]
 
     def ram_write(self, address: int, data: bytes) -> None:
         """Stores into Data RAM; the caller checks the range."""
         start = address - RAM_BASE
-        self._ram[start : start + len(data)] = data
+        self.memory.ram[start : start + len(data)] = data
 
     def memory_read(self, address: int, size: int) -> bytes | None:
         """Bytes of flash, FICR/UICR or RAM as the CPU sees them, else None."""
-        for base, memory in (
-            (RAM_BASE, self._ram),
-            (FLASH_BASE, self._flash),
-            (FICR_BASE, self._info),
-            (RAM_CODE_ALIAS, self._ram),
-        ):
-            if base <= address and address + size <= base + len(memory):
-                return memory[address - base : address - base + size]
-        return None
+        return self.memory.read(address, size)
 
     def load_flash(self, address: int, data: bytes) -> None:
         """Puts non-volatile content (flash, FICR, UICR) where the CPU reads it."""
-        base, memory = FLASH_BASE, self._flash
-        if address >= FICR_BASE:
-            base, memory = FICR_BASE, self._info
-        start = address - base
-        blank = memory[start : start + len(data)].count(0xFF) == len(data)
-        memory[start : start + len(data)] = data
-        if not blank:
+        if not self.memory.load(address, data):
             self._uc.ctl_remove_cache(address, address + len(data))
-        if base == FLASH_BASE:
+        if address < FLASH_SIZE:
             first, last = address & -PAGE, address + len(data) - 1
             self._stale_pages.update(range(first, last + 1, PAGE))
 
     def load_rom_table(self, offset: int, data: bytes) -> None:
         """Content of the CoreSight ROM table page."""
-        self._rom[offset : offset + len(data)] = data
+        self.memory.rom[offset : offset + len(data)] = data
 
     def protect_reads(self, address: int, size: int, *, denied: bool) -> None:
         """Makes flash pages unreadable and not executable, or undoes it."""
@@ -343,17 +274,19 @@ class Cpu:
             return Stop(reason, before, pc, address)
         if self._interrupt is not None:
             return self._why_interrupt(self._interrupt, pc, executed)
-        last = self.memory_read(pc - 2, 2) if pc >= 2 else None
-        if failure == unicorn.UC_ERR_OK:
-            if last == b"\x30\xbf":
-                return Stop(StopReason.WFI, executed, pc)
-            wide = self.memory_read(pc - 4, 4) if pc >= 4 else None
-            if wide == b"\xaf\xf3\x03\x80":
-                return Stop(StopReason.WFI, executed, pc)
-            raise VboardError(f"the engine stopped without a reason at 0x{pc:08x}")
-        if failure == unicorn.UC_ERR_INSN_INVALID:
-            return self._why_invalid(pc, executed)
-        raise VboardError(f"engine error {failure} at 0x{pc:08x}")
+        hint = hint_before(self.memory.read(pc - 4, 4))
+        if failure == unicorn.UC_ERR_OK and hint == WFI:
+            return Stop(StopReason.WFI, executed, pc)
+        if failure != unicorn.UC_ERR_INSN_INVALID:
+            raise VboardError(f"engine error {failure} at 0x{pc:08x}")
+        # WFE and YIELD end as invalid instructions too, with PC behind them.
+        if hint == WFE:
+            return Stop(StopReason.WFE, executed, pc)
+        if hint == YIELD:
+            return Stop(StopReason.LIMIT, executed, pc)
+        thumb = self.get("xpsr") & 0x0100_0000
+        reason = StopReason.UNDEFINED if thumb else StopReason.INVALID_STATE
+        return Stop(reason, before, pc)
 
     def _why_interrupt(self, number: int, pc: int, executed: int) -> Stop:
         if number == 2:
@@ -370,18 +303,6 @@ class Cpu:
         if number == 3:
             return Stop(StopReason.FETCH, before, pc, pc)
         raise VboardError(f"engine exception {number} at 0x{pc:08x}")
-
-    def _why_invalid(self, pc: int, executed: int) -> Stop:
-        """WFE and YIELD end as invalid instructions too, with PC behind them."""
-        here = self.memory_read(pc - 2, 2) if pc >= 2 else None
-        wide = self.memory_read(pc - 4, 4) if pc >= 4 else None
-        if here == b"\x20\xbf" or wide == b"\xaf\xf3\x02\x80":
-            return Stop(StopReason.WFE, executed, pc)
-        if here == b"\x10\xbf" or wide == b"\xaf\xf3\x01\x80":
-            return Stop(StopReason.LIMIT, executed, pc)
-        if not self.get("xpsr") & 0x0100_0000:
-            return Stop(StopReason.INVALID_STATE, max(executed - 1, 0), pc)
-        return Stop(StopReason.UNDEFINED, max(executed - 1, 0), pc)
 
     # Callbacks
 
@@ -436,10 +357,12 @@ class Cpu:
         """
         pages, self._stale_pages = self._stale_pages, set()
         for page in pages:
-            self._watch_page(page, self._flash[page : page + PAGE + 4])
+            self._watch_page(page, self.memory.flash[page : page + PAGE + 4])
         if self.ram_code:
             for page in range(0, RAM_SIZE, PAGE):
-                self._watch_page(RAM_BASE + page, self._ram[page : page + PAGE + 4])
+                self._watch_page(
+                    RAM_BASE + page, self.memory.ram[page : page + PAGE + 4]
+                )
 
     def _watch_page(self, page: int, content: bytes) -> None:
         wanted = {
@@ -471,45 +394,3 @@ class Cpu:
     def close(self) -> None:
         """Gives the memory back."""
         self._uc._Uc__finalizer()
-
-
-def _find_counters(uc: Any) -> tuple[ctypes.c_uint64, ctypes.c_uint64]:
-    """Finds Unicorn's instruction counter and limit in its engine object.
-
-    Runs three instructions and a wait under an odd limit, then looks for the two
-    neighbouring words with these values. Fails loudly when Unicorn changed.
-    """
-    limit, start = 0x0123_4567, RAM_BASE
-    code = struct.pack("<4H", 0xBF00, 0xBF00, 0xBF00, 0xBF30)
-    uc.mem_write(start, code)
-    uc.emu_start(start | 1, _ENDLESS, 0, limit)
-    uc.mem_write(start, bytes(len(code)))
-    uc.ctl_remove_cache(start, start + len(code))
-    handle = uc._uch.value
-    size = _allocated_size(handle)
-    words = (ctypes.c_uint64 * (size // 8)).from_address(handle)
-    places = [
-        index
-        for index in range(len(words) - 1)
-        if words[index] == 4 and words[index + 1] == limit
-    ]
-    if len(places) != 1:
-        raise VboardError(
-            "this Unicorn build keeps its instruction counter somewhere unexpected; "
-            f"expected version 2.1.4, got {unicorn.__version__}"
-        )
-    address = handle + 8 * places[0]
-    return (
-        ctypes.c_uint64.from_address(address),
-        ctypes.c_uint64.from_address(address + 8),
-    )
-
-
-def _allocated_size(handle: int) -> int:
-    """Bytes that may be read at `handle` (the allocator knows on Linux)."""
-    try:
-        usable = ctypes.CDLL(None).malloc_usable_size
-    except (AttributeError, OSError):
-        return 4096
-    usable.restype, usable.argtypes = ctypes.c_size_t, [ctypes.c_void_p]
-    return int(usable(handle))

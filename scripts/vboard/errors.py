@@ -3,6 +3,7 @@
 
 VboardError
 ├── GuestError   the guest did what the chip does not allow (strict mode)
+│   └── NoBlock  it accessed a register where the chip has none
 ├── PowerCut     a power plan cut the supply inside or beside a flash operation
 └── LoadError    a file that should be loaded is not what it claims to be
 """
@@ -31,6 +32,10 @@ class GuestError(VboardError):
         where = ".".join(part for part in (self.block, self.register) if part)
         pc = "" if self.pc is None else f" at pc 0x{self.pc:08x}"
         return f"{where + ': ' if where else ''}{self.message}{pc}"
+
+
+class NoBlock(GuestError):
+    """A register access to an address where the chip has nothing."""
 
 
 class PowerCut(VboardError):

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from vboard.board import Board
 from vboard.clock import NS_PER_MS, NS_PER_S
-from vboard.core import RunEnd
-from vboard.cpu import RAM_BASE, RAM_SIZE
+from vboard.cpu_memory import RAM_BASE, RAM_SIZE
+from vboard.cpu_stop import RunEnd
 from vboard.errors import GuestError, VboardError
 from vboard.fabric import ResetKind
 from vboard.loader import load_files

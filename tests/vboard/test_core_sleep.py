@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from core_bench import Program
-from vboard.core import RunEnd
+from vboard.cpu_stop import RunEnd
 
 IRQ, SYSTICK = 16, 15
 TICK = """
