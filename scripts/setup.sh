@@ -22,7 +22,7 @@ cd "$(dirname "$0")/.."
 
 PACKAGES="gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build libjsmn-dev
 gcc libc6-dev clang clang-format libclang-rt-14-dev llvm libcmocka-dev libssl-dev
-openssl"
+openssl device-tree-compiler"
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
