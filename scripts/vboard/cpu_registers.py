@@ -11,31 +11,26 @@ from typing import Any
 class RegisterSet:
     """A fixed group of registers that is read or written in one call."""
 
-    __slots__ = ("_engine", "_ids", "_library", "_pointers", "_size", "_values")
-
     def __init__(self, library: Any, engine: Any, ids: Sequence[int]) -> None:
         size = len(ids)
-        self._read = library.uc_reg_read_batch
-        self._write = library.uc_reg_write_batch
-        self._engine = engine
-        self._size = size
-        self._ids = (ctypes.c_int * size)(*ids)
         self._values = (ctypes.c_uint64 * size)()
         base, step = ctypes.addressof(self._values), ctypes.sizeof(ctypes.c_uint64)
-        self._pointers = (ctypes.c_void_p * size)(
-            *(base + index * step for index in range(size))
+        places = (base + index * step for index in range(size))
+        self._call = (
+            engine,
+            (ctypes.c_int * size)(*ids),
+            (ctypes.c_void_p * size)(*places),
+            size,
         )
+        self._read = library.uc_reg_read_batch
+        self._write = library.uc_reg_write_batch
 
     def read(self) -> list[int]:
         """Values, in the order in which the group names them."""
-        self._library.uc_reg_read_batch(
-            self._engine, self._ids, self._pointers, self._size
-        )
+        self._read(*self._call)
         return [value & 0xFFFF_FFFF for value in self._values]
 
     def write(self, *values: int) -> None:
         """Writes `values`, one after the other in the same order."""
         self._values[:] = list(values)
-        self._library.uc_reg_write_batch(
-            self._engine, self._ids, self._pointers, self._size
-        )
+        self._write(*self._call)
