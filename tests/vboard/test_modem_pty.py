@@ -124,6 +124,15 @@ def test_flow_control_on_both_ends_loses_nothing(start, tmp_path):
     assert (tmp_path / "E" / "a").read_bytes() == data
 
 
+def test_flow_control_that_the_client_ignores_loses_bytes(start):
+    client = start("--pace", "921600", "--profile", "rx_drain_flow=50000")
+    client.at("ATE0")
+    client.at("AT+IFC=2,2")
+    upload(client, "E:/a", bytes(20_000), size=20_000)
+    client.port.timeout = 1
+    assert client.port.read(10) == b""
+
+
 def test_pacing_follows_the_baud_rate(start, tmp_path):
     client = start("--pace", "115200")
     client.at("ATE0")
@@ -133,6 +142,19 @@ def test_pacing_follows_the_baud_rate(start, tmp_path):
     (tmp_path / "E" / "a").write_bytes(bytes(5000))
     got = client.at('AT+CFTRANTX="E:/a"')
     assert got.count(b"+CFTRANTX: DATA,") == 10
+
+
+def test_the_rate_of_the_client_counts_when_asked_for(start):
+    client = start("--pace", "115200", "--strict-baud")
+    assert client.at("ATE0").endswith(b"\r\nOK\r\n")
+    client.at("AT+IPR=921600")
+    client.port.write(b"AT\r")
+    client.port.timeout = 0.3
+    assert b"OK" not in client.port.read(6)
+    client.port.timeout = 10
+    client.port.baudrate = 921600
+    client.port.write(b"\r")
+    assert client.at("AT") == b"\r\nOK\r\n"
 
 
 def test_options_of_the_command_line(start, tmp_path):
@@ -188,11 +210,12 @@ def test_storage_and_stored_baud_outlive_the_program(start, tmp_path):
     "options, message",
     [
         (["--pace", "1000000"], "--pace: expected a rate of the modem (300, "),
+        (["--strict-baud"], "--strict-baud: expected --pace BAUD with it"),
         (["--profile", "x=1"], "modem profile: no knob is called 'x'"),
         (["--faults", "x"], "fault plan: expected one of"),
         (["--link", "{storage}"], "to be free or a symbolic link, it is a file"),
     ],
-    ids=["rate", "profile", "faults", "link"],
+    ids=["rate", "strict", "profile", "faults", "link"],
 )
 def test_a_bad_option_is_one_sentence(tmp_path, capsys, options, message):
     options = [option.format(storage=tmp_path) for option in options]

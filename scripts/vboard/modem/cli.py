@@ -49,6 +49,11 @@ def parser() -> argparse.ArgumentParser:
     add("--profile", metavar="FILE|KNOBS", default="", help="what this modem is like")
     add("--faults", metavar="PLAN", default="", help="what goes wrong, and when")
     add("--pace", metavar="BAUD", type=int, help="pace both directions at this rate")
+    add(
+        "--strict-baud",
+        action="store_true",
+        help="with --pace: noise when the client's rate is not the modem's",
+    )
     add("--link", metavar="PATH", type=Path, help="symbolic link to the terminal")
     add("--seed", metavar="N", type=int, default=0, help="seed of the latencies")
     add("--boot", action="store_true", help="start with a power-on, not ready")
@@ -69,6 +74,8 @@ def main(argv: list[str]) -> int:
                 )
             profile = dataclasses.replace(profile, baud=args.pace)
         profile = dataclasses.replace(profile, network_time=int(time.time()))
+        if args.strict_baud and args.pace is None:
+            raise VboardError("--strict-baud: expected --pace BAUD with it")
         faults = FaultPlan.parse(args.faults)
         storage = Storage(args.storage)
     except (VboardError, OSError) as error:
@@ -87,7 +94,12 @@ def main(argv: list[str]) -> int:
 
 
 def _serve(modem: Sim7600, clock: Clock, args: argparse.Namespace) -> int:
-    port = PtyPort(modem, clock, paced=args.pace is not None)
+    port = PtyPort(
+        modem,
+        clock,
+        paced=args.pace is not None,
+        strict_baud=args.strict_baud,
+    )
     link = None
     try:
         if args.link is not None:

@@ -8,6 +8,8 @@ last bit would have come. One thread, one `select`.
 Unpaced, bytes take no time. Paced, both directions run at the modem's present baud
 rate with 10 bits a byte, and the receive FIFO counts: an AT client that writes without
 pacing loses bytes, as on the real part, unless AT+IFC=2,2 and its own RTS/CTS are on.
+With `strict_baud` the rate that the client set on the terminal counts too: when it is
+not the modem's, both sides read noise.
 """
 
 from __future__ import annotations
@@ -26,16 +28,29 @@ from vboard.modem.sim7600 import Sim7600
 from vboard.wire import Burst
 
 _READ = 4096
-_FLOW_PIECE = 32  # bytes that leave before the client looks at CTS again
 _WIRE_AHEAD_NS = 20 * NS_PER_MS  # how much may be queued on the modelled wire
 _TICK_NS = 1 * NS_PER_MS  # output is written this often while a burst arrives
+_SPEEDS = {
+    getattr(termios, name): int(name[1:])
+    for name in dir(termios)
+    if name[0] == "B" and name[1:].isdecimal() and name != "B0"
+}
+_NOISE = b"\xf8"  # what a byte at another rate looks like to the client
 _SLOW_READER = 1 << 16  # unread output that takes RTS away from the modem
 
 
 class PtyPort:
     """Connects a modem to a pseudo-terminal; `path` is what a client opens."""
 
-    def __init__(self, modem: Sim7600, clock: Clock, *, paced: bool) -> None:
+    def __init__(
+        self,
+        modem: Sim7600,
+        clock: Clock,
+        *,
+        paced: bool,
+        strict_baud: bool = False,
+    ) -> None:
+        self._strict_baud = strict_baud
         self._modem = modem
         self._clock = clock
         self._paced = paced
@@ -54,6 +69,7 @@ class PtyPort:
         self._wire_free_ns = 0
         modem.tx.on_burst = self._on_burst
         modem.tx.on_take_back = self._on_take_back
+        modem.rx.on_ready = self._on_ready
 
     def close(self) -> None:
         """Closes the terminal."""
@@ -102,7 +118,17 @@ class PtyPort:
 
     # Modem to client
 
+    def _client_baud(self) -> int:
+        """The rate that the client has set, or the modem's when nobody asks."""
+        own = self._modem.port.baud
+        if not self._strict_baud:
+            return own
+        speed = termios.tcgetattr(self._slave)[5]
+        return _SPEEDS.get(speed, own) if isinstance(speed, int) else own
+
     def _on_burst(self, burst: Burst) -> None:
+        if self._strict_baud and self._client_baud() != self._modem.port.baud:
+            burst = dataclasses.replace(burst, data=_NOISE * len(burst.data))
         self._arriving.append(burst)
 
     def _on_take_back(self, at_ns: int) -> bytes:
@@ -143,21 +169,36 @@ class PtyPort:
 
     def _put_on_wire(self) -> None:
         wire = self._modem.rx
-        flow = self._paced and self._modem.port.flow_in and self._client_obeys_cts()
+        flow = self._client_obeys_cts()
         while self._typed:
             if self._wire_free_ns - self._clock.now_ns >= _WIRE_AHEAD_NS:
                 return
             if flow and not wire.ready:
                 return
-            size = _FLOW_PIECE if flow else len(self._typed)
-            data = bytes(self._typed[:size])
-            del self._typed[:size]
+            data = bytes(self._typed)
+            self._typed.clear()
             start_ns = max(self._clock.now_ns, self._wire_free_ns)
-            burst = Burst(start_ns, self._modem.port.byte_ns, data)
+            byte_ns = self._modem.port.byte_ns
+            if self._strict_baud:
+                byte_ns = 10 * NS_PER_S // self._client_baud()
+            burst = Burst(start_ns, byte_ns, data)
             self._wire_free_ns = burst.end_ns
             wire.send(burst)
 
+    def _on_ready(self, ready: bool) -> None:
+        """The modem's FIFO fills up, or has room again."""
+        if not self._client_obeys_cts():
+            return
+        if ready:
+            self._put_on_wire()
+        else:
+            now_ns = self._clock.now_ns
+            self._typed[:0] = self._modem.rx.take_back(now_ns)
+            self._wire_free_ns = now_ns + self._modem.port.byte_ns
+
     def _client_obeys_cts(self) -> bool:
+        if not (self._paced and self._modem.port.flow_in):
+            return False
         flags = termios.tcgetattr(self._slave)[2]
         assert isinstance(flags, int)
         return bool(flags & termios.CRTSCTS)
