@@ -180,7 +180,7 @@ def test_spec_steps_equal_the_engine() -> None:
     )
     in_code = {
         name: int(value)
-        for name, value in re.findall(r"\bSTEP_([A-Z_]+)\s*=\s*(\d+)", sources)
+        for name, value in re.findall(r"OTA_STEP_([A-Z_]+)\s*=\s*(\d+)", sources)
     }
     assert in_code == documented
 
