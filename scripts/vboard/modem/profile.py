@@ -105,7 +105,7 @@ class ModemProfile:
 
     # AT+CFTRANTX.
     block: int = 512
-    block_gap_us: int = 200
+    block_gap_us: int = 50
     length_format: str = "%d"
     data_crlf: bool = True  # CRLF after the data, before the next line's own
     leading_ok: bool = False
