@@ -54,6 +54,8 @@ struct bench {
     struct boot_status status;
     struct boot boot;
     jmp_buf power_off;
+    enum sim_cut second_cut; // armed by the driver after the first one
+    uint32_t second_cut_at;
     bool watchdog_runs;
     uint64_t watchdog_fed_us;
     uint64_t watchdog_gap_us; // longest time between two feeds

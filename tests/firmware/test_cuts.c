@@ -74,6 +74,9 @@ static const char *drive(const struct scenario *scenario)
         enum bench_end end = bench_boot(&bench, resetreas);
         resetreas = end == BENCH_CUT ? 0 : BOOT_RESETREAS_SOFT;
         if (end == BENCH_CUT) {
+            bench.flash.cut = bench.second_cut;
+            bench.flash.cut_at = bench.second_cut_at;
+            bench.second_cut = SIM_CUT_NONE;
             memset(&bench.request, 0xA5, sizeof bench.request);
         }
         if (end == BENCH_HALT) {
@@ -189,11 +192,22 @@ static bool is_selected(uint32_t number, enum sim_cut cut)
             wanted_number == number && wanted_cut == (int)cut);
 }
 
-static void run_all_cuts(const struct scenario *scenario)
+static void make_images(const struct scenario *scenario)
 {
     bench_image_init(&old_image, 1, BENCH_APP, 3000, 1, scenario->old_path);
     bench_image_init(&new_image, 2, scenario->new_base, scenario->new_size, 2,
                      "E:/fw_2.ebin");
+}
+
+static void free_images(void)
+{
+    bench_image_free(&old_image);
+    bench_image_free(&new_image);
+}
+
+static void run_all_cuts(const struct scenario *scenario)
+{
+    make_images(scenario);
     uint32_t operations = run_uncut(scenario);
     uint32_t accepted_at = acceptance_operations(scenario);
     uint32_t cases = 0;
@@ -208,8 +222,45 @@ static void run_all_cuts(const struct scenario *scenario)
     }
     print_message("%s: %u operations, %u cases\n", scenario->name,
                   (unsigned)operations, (unsigned)cases);
-    bench_image_free(&old_image);
-    bench_image_free(&new_image);
+    free_images();
+}
+
+// The second cut hits the recovery from the first.
+static void run_pair(const struct scenario *scenario, uint32_t seed,
+                     uint32_t operations)
+{
+    uint32_t random = seed * 2654435761u;
+    uint32_t first = (random >> 8) % operations;
+    enum sim_cut kind = (enum sim_cut)(SIM_CUT_BEFORE + (int)(seed % 3u));
+    set_up(scenario);
+    bench.flash.cut = kind;
+    bench.flash.cut_at = first;
+    bench.flash.seed = seed;
+    bench.second_cut = (enum sim_cut)(SIM_CUT_BEFORE + (int)(seed / 3u % 3u));
+    // Half of them soon after, where recovery is at work.
+    uint32_t distance = seed % 2u == 0 ? 400u : operations;
+    bench.second_cut_at = first + 1u + (random >> 3) % distance;
+    const char *why = drive(scenario);
+    if (why != NULL) {
+        fail_case(scenario, first, kind, seed, why);
+    }
+    check_end(scenario, first, kind, seed, UINT32_MAX);
+    bench_free(&bench);
+}
+
+static void pairs_of_cuts_are_survived(void **state)
+{
+    (void)state;
+    static const struct scenario *const all[] = {&update, &update_keeping_old,
+                                                 &rollback, &bootloader};
+    for (size_t i = 0; i < 4; i++) {
+        make_images(all[i]);
+        uint32_t operations = run_uncut(all[i]);
+        for (uint32_t seed = 1; seed <= 600; seed++) {
+            run_pair(all[i], seed, operations);
+        }
+        free_images();
+    }
 }
 
 static void update_survives_every_cut(void **state)
@@ -236,13 +287,19 @@ static void bootloader_update_survives_every_cut(void **state)
     run_all_cuts(&bootloader);
 }
 
-int main(void)
+// One test's name as argument runs only that: they are slow enough to be run
+// side by side.
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(update_survives_every_cut),
         cmocka_unit_test(update_keeping_old_survives_every_cut),
         cmocka_unit_test(rollback_survives_every_cut),
         cmocka_unit_test(bootloader_update_survives_every_cut),
+        cmocka_unit_test(pairs_of_cuts_are_survived),
     };
+    if (argc > 1) {
+        cmocka_set_test_filter(argv[1]);
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -281,6 +281,78 @@ static void flash_that_stays_bad_starts_nothing(void **state)
     assert_true(bench_runs(&bench, &new_image));
 }
 
+// Operations up to and with the last word of the second page: the journal page
+// that accepts (1 + 96 + 4 + 1 + 1), the step (4), a page (1025), its mark (3),
+// a page.
+#define SECOND_PAGE_WRITTEN (103u + 4u + 1025u + 3u + 1025u)
+
+static void a_page_without_its_mark_is_written_again(void **state)
+{
+    (void)state;
+    struct journal journal;
+    bench_stage(&bench, &new_image, true);
+    bench_request(&bench, &new_image);
+    bench.flash.cut = SIM_CUT_AFTER;
+    bench.flash.cut_at = SECOND_PAGE_WRITTEN - 1u;
+    assert_int_equal(BENCH_CUT, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_memory_equal(new_image.plain + OTA_PAGE_SIZE,
+                        sim_flash_at(&bench.flash, BENCH_APP + OTA_PAGE_SIZE),
+                        OTA_PAGE_SIZE);
+    assert_int_equal(OTA_OK,
+                     journal_load(&journal, &bench.flash.port, BENCH_JOURNAL));
+    assert_int_equal(1, journal.pages_done);
+    // It reads right, but nothing says that its last word will tomorrow.
+    assert_int_equal(BENCH_START, bench_boot(&bench, 0));
+    assert_int_equal(1, bench.flash.erases[1]);
+    assert_int_equal(2, bench.flash.erases[2]);
+    assert_int_equal(1, bench.flash.erases[3]);
+    assert_true(bench_runs(&bench, &new_image));
+}
+
+static void a_file_that_vanishes_half_way_is_waited_for(void **state)
+{
+    (void)state;
+    bench_stage(&bench, &new_image, true);
+    bench_request(&bench, &new_image);
+    bench.flash.cut = SIM_CUT_AFTER;
+    bench.flash.cut_at = SECOND_PAGE_WRITTEN;
+    assert_int_equal(BENCH_CUT, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    memset(bench.modem.files, 0, sizeof bench.modem.files);
+    uint64_t began_us = bench.clock.now_us;
+    for (uint32_t i = 0; i < 30; i++) {
+        assert_int_equal(BENCH_RESET, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    }
+    // Slowly, and without wearing out the journal.
+    assert_true(bench.clock.now_us - began_us > 30ull * 60u * 1000000u);
+    assert_true(bench.flash.erases[BENCH_JOURNAL / OTA_PAGE_SIZE] < 30);
+    bench_stage(&bench, &new_image, true);
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_true(bench_runs(&bench, &new_image));
+}
+
+static void many_resets_end_a_check(void **state)
+{
+    (void)state;
+    bench_stage(&bench, &new_image, true);
+    bench_request(&bench, &new_image);
+    bench.flash.cut = SIM_CUT_AFTER;
+    bench.flash.cut_at = 102;
+    assert_int_equal(BENCH_CUT, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    // Each boot is cut right after it has been counted.
+    for (uint32_t i = 0; i < BOOT_CHECK_BOOTS_MAX; i++) {
+        // The journal page with this boot's ATTEMPT: erase, records, header,
+        // seal, erase.
+        bench.flash.operations = 0;
+        bench.flash.cut = SIM_CUT_AFTER;
+        bench.flash.cut_at = 102u + 3u * (i + 1u);
+        assert_int_equal(BENCH_CUT, bench_boot(&bench, 0));
+    }
+    assert_int_equal(BENCH_START, bench_boot(&bench, 0));
+    assert_int_equal(BOOT_REASON_FAILED, bench.status.reason);
+    assert_int_equal(OTA_E_TIMEOUT, bench.status.last_error);
+    assert_true(bench_runs(&bench, &old_image));
+}
+
 /// The bootloader itself ///
 
 static void updates_the_bootloader(void **state)
@@ -361,6 +433,9 @@ int main(void)
         TEST(every_size_of_the_last_page_is_right),
         TEST(a_word_that_does_not_take_is_written_again),
         TEST(flash_that_stays_bad_starts_nothing),
+        TEST(a_page_without_its_mark_is_written_again),
+        TEST(a_file_that_vanishes_half_way_is_waited_for),
+        TEST(many_resets_end_a_check),
         TEST(updates_the_bootloader),
         TEST(a_refused_copy_keeps_the_old_bootloader),
         TEST(a_copy_that_never_happens_is_given_up),
