@@ -31,7 +31,7 @@ function(ota_firmware target)
     cmake_parse_arguments(ARG "" "LINKER_SCRIPT;REGION" "" ${ARGN})
     target_link_libraries(${target} PRIVATE ota_firmware_flags)
     target_include_directories(${target} PRIVATE
-        ${OTA_MDK_DIR} ${OTA_CHIP_LIB_DIR} ${OTA_BOOTLOADER_DIR}/include
+        ${OTA_CHIP_LIB_DIR} ${OTA_BOOTLOADER_DIR}/include
         ${OTA_GENERATED_DIR})
     target_link_options(${target} PRIVATE
         -T${ARG_LINKER_SCRIPT} -Wl,-Map=$<TARGET_FILE_DIR:${target}>/${target}.map)
