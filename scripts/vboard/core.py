@@ -17,7 +17,7 @@ from vboard import exceptions as x
 from vboard import nvic as n
 from vboard.clock import Clock
 from vboard.cpu import Cpu
-from vboard.cpu_memory import RAM_BASE, RAM_SIZE
+from vboard.cpu_memory import FLASH_SIZE, RAM_BASE, RAM_SIZE
 from vboard.cpu_poll import LONGEST_JUMP, PollWatch
 from vboard.cpu_stop import RunEnd, Stop, StopReason, event_sent
 from vboard.cycles import cycles_at, ns_at
@@ -258,10 +258,10 @@ class Core:
 
     def _unmapped(self, what: str, flag: int, stop: Stop) -> None:
         if self.faults != "guest":
-            error = GuestError(
-                f"{what} at 0x{stop.address:08x}, where there is no memory",
-                block="bus",
-            )
+            reason = "where there is no memory"
+            if stop.address < FLASH_SIZE:
+                reason = "which the ACL protects from reading"
+            error = GuestError(f"{what} at 0x{stop.address:08x}, {reason}", block="bus")
             error.pc = stop.pc
             raise error
         address = None if flag == x.IBUSERR else stop.address

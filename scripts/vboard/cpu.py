@@ -167,6 +167,10 @@ class Cpu:
         """Stores into Data RAM; the caller checks the range."""
         start = address - RAM_BASE
         self.memory.ram[start : start + len(data)] = data
+        if self.ram_code:
+            for base in (RAM_BASE, RAM_CODE_ALIAS):
+                first = base + start
+                self._uc.ctl_remove_cache(first, first + len(data))
 
     def memory_read(self, address: int, size: int) -> bytes | None:
         """Bytes of flash, FICR/UICR or RAM as the CPU sees them, else None."""

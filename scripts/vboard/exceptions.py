@@ -134,6 +134,8 @@ class Exceptions:
     ) -> tuple[int, int]:
         xpsr, control, msp, psp = core[7:11]
         extended = bool(control & FPCA)
+        if extended:
+            self._fpu.check()
         stack = psp if use_psp else msp
         size = 0x68 if extended else 0x20
         align = 4 if self._scb.ccr & s.STKALIGN or extended else 0

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vboard.errors import GuestError
+
 CPACR = 0xD88  # from 0xE000E000
 FPCCR, FPCAR, FPDSCR, MVFR0, MVFR1, MVFR2 = 0xF34, 0xF38, 0xF3C, 0xF40, 0xF44, 0xF48
 ASPEN, LSPEN, LSPACT = 1 << 31, 1 << 30, 1 << 0
@@ -45,6 +47,20 @@ class Fpu:
         """CP10 and CP11 are accessible for privileged code."""
         return bool(self.cpacr & 0x0050_0000)
 
+    def check(self) -> None:
+        """GuestError when the FPU was used while CPACR has it off.
+
+        The engine executes such an instruction; it shows when an exception is
+        taken or CPACR is written, not at the instruction itself.
+        """
+        if not self.on and self._uses_fpu():
+            raise GuestError(
+                "a floating-point instruction was executed while the FPU is off "
+                "(a UsageFault, NOCP, on the chip)",
+                block="FPU",
+                register="CPACR",
+            )
+
     def settle(self) -> None:
         """LSPACT falls once the handler has used the FPU."""
         if self.fpccr & LSPACT and self._uses_fpu():
@@ -66,6 +82,7 @@ class Fpu:
     def write(self, offset: int, value: int) -> bool:
         """A store; False when `offset` is not the FPU's."""
         if offset == CPACR:
+            self.check()
             self.cpacr = value & FULL_ACCESS
         elif offset == FPCCR:
             self.fpccr = value & 0xC000_017B

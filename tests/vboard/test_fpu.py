@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from core_bench import Program
+from vboard.errors import GuestError
 
 IRQ, SVCALL = 16, 11
 ON = """
@@ -212,3 +214,17 @@ svcall:
         handlers={SVCALL: "svcall"},
     )
     assert program.run() == [0x3F80_0000, 0x4000_0000, 6]
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param("svc #0", id="exception"),
+        pytest.param("poke 0xE000ED88, 0x00F00000", id="enabling_late"),
+    ],
+)
+def test_fpu_use_while_it_is_off_is_noticed(tmp_path: Path, then: str) -> None:
+    """At the next exception, or when CPACR is written after all."""
+    program = Program(tmp_path, f"reset:\n vmov.f32 s0, #1.0\n {then}\n done\n")
+    with pytest.raises(GuestError, match="executed while the FPU is off"):
+        program.run()
