@@ -458,3 +458,17 @@ def test_reset_forgets_everything(kind: ResetKind) -> None:
     assert bench.uarte.rx.ready is True
     bench.pass_bytes(5)
     assert bench[R.EVENTS_RXDRDY] == 0
+
+
+def test_bursts_that_overlap_follow_each_other() -> None:
+    """A wire carries one byte at a time, whatever the sender thinks."""
+    bench = UarteBench()
+    bench.receive_into(4)
+    bench.arrive(b"abc")
+    bench.pass_bytes(0.5)
+    bench.arrive(b"de")
+    bench.pass_ns(int(3.5 * BYTE_NS) - 1)
+    assert bench[R.EVENTS_ENDRX] == 0
+    bench.pass_bytes(1)
+    assert bench[R.EVENTS_ENDRX] == 1
+    assert bench.peek(RAM, 4) == b"abcd"

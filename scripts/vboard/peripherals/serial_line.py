@@ -73,7 +73,10 @@ class Incoming:
         self.count = 0
 
     def push(self, burst: Burst) -> None:
-        """A burst begins (now or later)."""
+        """A burst begins: now, later, or when the one before it is over."""
+        if self._bursts and self._bursts[-1].end_ns > burst.start_ns:
+            start_ns = self._bursts[-1].end_ns
+            burst = Burst(start_ns, burst.byte_ns, burst.data, burst.bits)
         self._bursts.append(burst)
         self.count += len(burst.data)
 

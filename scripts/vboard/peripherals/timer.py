@@ -3,7 +3,7 @@
 
 Rule 1: the counter is computed, never stepped: in timer mode from the clock (one
         16 MHz tick is 125 halves of a nanosecond), in counter mode from COUNT.
-Rule 2: COMPARE events come at the exact tick, one alarm per CC register.
+Rule 2: COMPARE events come at the exact tick, by an alarm for the nearest.
 Rule 3: COUNT may arrive merged (see `task_horizon`); before anybody looks at the
         counter in counter mode, the bus is synchronised.
 """
@@ -70,7 +70,7 @@ class Timer(EventBlock):
             EVENTS_COMPARE + 4 * n: 1 << (16 + n) for n in range(self.channels)
         }
         super().__init__(clock, bus, irq)
-        self._alarms: list[Alarm | None] = [None] * self.channels
+        self._alarm: Alarm | None = None
         self._clear_registers()
 
     def _clear_registers(self) -> None:
@@ -131,36 +131,39 @@ class Timer(EventBlock):
         self._plan()
 
     def _plan(self) -> None:
-        """Sets the alarm of every COMPARE."""
-        for n, alarm in enumerate(self._alarms):
-            if alarm is not None:
-                alarm.cancel()
-                self._alarms[n] = None
-            if self._counts_time:
-                self._plan_channel(n)
+        """Sets the alarm for the nearest COMPARE that would change anything."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if not self._counts_time:
+            return
+        ticks = self._ticks()
+        waits = {
+            n: (self.cc[n] - ticks) & self._mask or self._mask + 1
+            for n in range(self.channels)
+            if not self._idle(n)
+        }
+        if not waits:
+            return
+        wait = min(waits.values())
+        due = [n for n in waits if waits[n] == wait]
+        at = self._origin + (ticks + wait) * self._tick
+        self._alarm = self.clock.call_at_ns((at + 1) // 2, lambda: self._due(due))
 
-    def _plan_channel(self, n: int) -> None:
-        """An alarm for the next match, if it would change anything."""
+    def _idle(self, n: int) -> bool:
+        """True when another COMPARE[n] would be noticed by nobody."""
         event = EVENTS_COMPARE + 4 * n
-        idle = (
+        return bool(
             self.events & self.event_bits[event]
             and not self.shorts >> n & 0x0101
             and not self.bus.has_listener(self.base + event)
         )
-        if idle:
-            return
-        ticks = self._ticks()
-        wait = (self.cc[n] - ticks) & self._mask or self._mask + 1
-        at = self._origin + (ticks + wait) * self._tick
-        self._alarms[n] = self.clock.call_at_ns(
-            (at + 1) // 2, lambda: self._time_match(n)
-        )
 
-    def _time_match(self, n: int) -> None:
-        self._alarms[n] = None
-        self._match(n)
-        if self._counts_time and self._alarms[n] is None:
-            self._plan_channel(n)
+    def _due(self, channels: list[int]) -> None:
+        self._alarm = None
+        for n in channels:
+            self._match(n)
+        self._plan()
 
     def _match(self, n: int) -> None:
         """COMPARE[n]: shorts first, since they act within the same tick."""
