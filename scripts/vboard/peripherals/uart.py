@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from vboard.clock import Alarm
 from vboard.peripherals.serial_line import Incoming, byte_time_ns
-from vboard.peripherals.uarte_engine import (
+from vboard.peripherals.serial_port import (
     BYTES_AFTER_STOP,
     EVENTS_CTS,
     EVENTS_ERROR,

@@ -2,8 +2,8 @@
 """UARTE0, UARTE1 and the legacy UART0 (nRF52840 PS, UARTE and UART).
 
 UART0 and UARTE0 are one page; ENABLE says which of them it is (4 or 8). This
-module has the registers; `uarte_engine.py` moves bytes by EasyDMA, `uart.py` moves
-them one by one.
+module has the registers; `uarte_receiver.py` and `uarte_transmitter.py` move bytes
+by EasyDMA, `uart.py` moves them one by one.
 
 `tx` goes from the board to the outside, `rx` comes from the outside:
 
@@ -21,7 +21,8 @@ from vboard.fabric import Bus, IrqLine, ResetKind
 from vboard.peripherals.registers import EventBlock
 from vboard.peripherals.serial_line import Incoming, baud_rate
 from vboard.peripherals.uart import LegacyUart
-from vboard.peripherals.uarte_engine import DmaReceiver, DmaTransmitter
+from vboard.peripherals.uarte_receiver import DmaReceiver
+from vboard.peripherals.uarte_transmitter import DmaTransmitter
 from vboard.wire import Burst, Wire
 
 ENABLE_OFF, ENABLE_UART, ENABLE_UARTE = 0, 4, 8
@@ -137,7 +138,7 @@ class Uarte(EventBlock):
         self.rx.set_ready(True)
         super().reset(kind)
 
-    # What the engines ask (see uarte_engine.Port)
+    # What the engines ask (see serial_port.Port)
 
     @property
     def baud(self) -> int:
