@@ -49,7 +49,7 @@ def make_plan(
     update, data = _update(args, needed=bool(named & {"stage", "arm"}))
     arming = "arm" in wanted and update is not None
     staging = "stage" in wanted and data is not None
-    if update is not None and installed == update and not named & {"stage", "arm"}:
+    if update and _same(update, installed) and not named & {"stage", "arm"}:
         view.note(
             f"the update is version {update.version}, which is what gets provisioned: "
             "nothing to stage"
@@ -72,6 +72,14 @@ def make_plan(
     )
     _check(args, plan)
     return plan
+
+
+def _same(update: FwInfo, installed: FwInfo | None) -> bool:
+    """Whether the update is the very image that gets provisioned."""
+    return installed is not None and (
+        (update.version, update.fp_base, update.pbin_hash)
+        == (installed.version, installed.fp_base, installed.pbin_hash)
+    )
 
 
 def _check(args: argparse.Namespace, plan: Plan) -> None:

@@ -25,6 +25,7 @@ from nrfota.runners.base import (
     Tool,
     cannot,
 )
+from nrfota.segment import Segment
 
 # Where the factory bootloader of the nRF52840 Dongle begins (its MBR parameters say
 # 0xE0000); an application must end below.
@@ -112,11 +113,13 @@ class NrfutilDfuRunner(BenchRunner):
     def _application(self, hex_path: Path) -> str:
         """The application region of `hex_path`, as Intel HEX."""
         region = load_layout(default_layout_path()).flash_region("app")
-        segments = [
-            segment
-            for segment in read_hex(hex_path.read_bytes(), source=str(hex_path))
-            if region.start <= segment.address < region.end
-        ]
+        segments = []
+        for segment in read_hex(hex_path.read_bytes(), source=str(hex_path)):
+            start = max(segment.address, region.start)
+            end = min(segment.end, region.end)
+            if start < end:
+                part = segment.data[start - segment.address : end - segment.address]
+                segments.append(Segment(start, part, segment.origin))
         if not segments:
             raise FormatError(
                 f"{hex_path}: expected an application in {region}, got none"

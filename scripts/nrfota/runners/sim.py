@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrfota.board import default_board_path, load_board
-from nrfota.errors import LinkError, NoDeviceError, OtaError, UsageError
+from nrfota.errors import FormatError, LinkError, NoDeviceError, OtaError, UsageError
 from nrfota.hexfile import read_hex
 from nrfota.runners.base import EVERYTHING, Erase, RunnerOptions
 from nrfota.segment import Segment
@@ -332,6 +332,12 @@ def _pages(
     """
     pages: dict[int, bytearray] = {}
     for segment in segments:
+        in_uicr = segment.address >= UICR_BASE and segment.end <= UICR_BASE + PAGE
+        if segment.end > FLASH_SIZE and not in_uicr:
+            raise FormatError(
+                f"expected data for flash or UICR, got 0x{segment.address:08x}.."
+                f"0x{segment.end:08x} ({segment.origin})"
+            )
         for offset, byte in enumerate(segment.data):
             at = segment.address + offset
             page = at & ~(PAGE - 1)

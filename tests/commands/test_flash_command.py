@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`west ota-flash`: options, files, exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from nrfota import cli
+from nrfota.cli.flash_view import View
+from nrfota.stage import Progress
+from support.elf_builder import Elf, Section
+from support.recorder import Recorder
+
+APP = Section(".text", 0x1000, 1000)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with version 1 as factory.hex and version 2 as update."""
+    built = tmp_path / "build"
+    for name, section in (
+        ("app/app.elf", APP),
+        ("mbr/mbr.elf", Section(".text", 0x0, 100)),
+        ("bootloader/bootloader.elf", Section(".text", 0xF6000, 200)),
+    ):
+        (built / name).parent.mkdir(parents=True)
+        (built / name).write_bytes(Elf((section,)).build())
+    monkeypatch.chdir(tmp_path)
+    url = ("-u", "http://h/x")
+    assert cli.main(["package", "-A", "1", *url, "--factory", "-o", "one"]) == 0
+    assert cli.main(["package", "-A", "2", *url, "-o", "build/ota"]) == 0
+    return tmp_path
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    return Recorder(tmp_path / "bin", monkeypatch)
+
+
+def flash(*arguments: str) -> int:
+    return cli.main(["flash", *arguments])
+
+
+ALL = ("-r", "nrfjprog", "--hex-file", "one/factory.hex")
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err.strip()
+
+
+def test_a_dry_run_shows_every_step_and_command(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert flash(*ALL, "-n") == 0
+    out = capsys.readouterr().out.splitlines()
+    steps = [line.split(":")[0] for line in out if line.startswith("==>")]
+    assert steps == [
+        *("==> provision", "==> reset", "==> stage", "==> arm", "==> reset"),
+        "==> watch",
+    ]
+    assert (
+        "    $ nrfjprog --program one/factory.hex --sectorerase --verify -f NRF52"
+        in out
+    )
+    assert out.count("    $ nrfjprog --reset -f NRF52") == 2
+    assert sum("--memwr" in line for line in out) == 49
+    assert out[-1] == "dry run: nothing was touched"
+
+
+def test_provisioning_runs_the_tool(folder: Path, recorder: Recorder) -> None:
+    recorder.add("nrfjprog")
+    assert flash(*ALL, "--provision", "-i", "683", "--erase") == 0
+    assert recorder.calls == [
+        [
+            *("nrfjprog", "--program", "one/factory.hex", "--chiperase", "--verify"),
+            *("-f", "NRF52", "--snr", "683"),
+        ],
+        ["nrfjprog", "--reset", "-f", "NRF52", "--snr", "683"],
+    ]
+
+
+def test_an_application_gets_boot_record_bootloader_and_journal(
+    folder: Path, recorder: Recorder
+) -> None:
+    recorder.add("nrfjprog")
+    arguments = ("--provision", "--no-reset", "--elf-file", "build/app/app.elf")
+    assert flash("-r", "nrfjprog", *arguments, "-A", "7") == 0
+    (files,) = recorder.files
+    from nrfota.hexfile import read_hex
+    from nrfota.provision import factory_version
+    from support.layouts import layout
+
+    segments = read_hex(files["factory.hex"].encode(), source="x")
+    current = factory_version(segments, layout=layout(), source="x")
+    assert current.fw_info.version == 7
+    starts = (0x0, 0x1000, 0xF6000, 0xFC000)
+    for start in starts:
+        assert any(part.address <= start < part.end for part in segments), hex(start)
+
+
+def test_a_missing_tool_is_exit_code_4(
+    folder: Path, recorder: Recorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert flash(*ALL, "--provision") == 4
+    assert said(capsys).startswith(
+        "nrfota flash: expected the program 'nrfjprog' on PATH, found none; install"
+    )
+
+
+def test_a_failing_tool_is_exit_code_1(
+    folder: Path, recorder: Recorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorder.add("nrfjprog", complains="it broke", code=9)
+    assert flash(*ALL, "--provision") == 1
+    assert "failed with exit code 9 and said: it broke" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-r", "jtag"), "expected a runner from pyocd"),
+        (("--port", "/dev/x", *ALL), "watching needs --console-port"),
+        ((*ALL, "--console-port", "/dev/x"), "staging needs --port"),
+        ((*ALL, "--stage"), "staging needs --port"),
+        (("-r", "nrfjprog", "--arm"), "arming without staging needs --modem-path"),
+        (("-r", "nrfutil-dfu"), "needs the board's USB serial port"),
+        ((*ALL, "--stage", "--drive", "Q", "-n"), "expected a drive from"),
+        ((*ALL, "--stage", "--name", "a b", "-n"), "expected a file name of at most"),
+        ((*ALL, "--stage", "--pace", "x", "-n"), "expected a pace from safe, fast"),
+        ((*ALL, "--stage", "--modem-baud", "7", "-n"), "expected a baud rate from"),
+        ((*ALL, "-A", "3", "-n"), "brings its journal"),
+        (("-r", "nrfjprog", "--watch"), "--watch alone needs --app-version"),
+        ((*ALL, "-n", "--no-reset"), "--watch after --arm needs --reset"),
+        (("-r", "nrfjprog", "--modem-list"), "expected --port"),
+        (
+            ("--provision", "--elf-file", "build/app/app.elf"),
+            "provisioning the application build/app/app.elf needs --app-version",
+        ),
+        (("--provision",), "nothing to provision: expected build/ota/factory.hex"),
+        (("-d", "nowhere"), "nothing to do: expected nowhere/ota/factory.hex"),
+        (
+            ("-r", "sim", "--arm", "--modem-path", "E:/a", "--no-reset"),
+            "so --arm needs --reset",
+        ),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_what_cannot_work_is_exit_code_2(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    assert flash(*arguments) == 2
+    assert message in said(capsys)
+
+
+def test_an_update_that_does_not_match_its_json_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--ebin", "build/ota/ota.ebin", "--ota-json", "one/ota.json")
+    assert flash(*ALL, *arguments, "-n") == 1
+    assert "differs from the trusted" in said(capsys)
+
+
+def test_a_factory_without_journal_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nrfota.hexfile import write_hex
+    from nrfota.segment import Segment
+
+    (folder / "bare.hex").write_text(write_hex([Segment(0xF6000, b"boot", "x")]))
+    assert flash("-r", "nrfjprog", "--hex-file", "bare.hex", "-n") == 1
+    assert "expected a factory.hex with a journal in" in said(capsys)
+
+
+def test_the_same_version_is_not_staged(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--ebin", "one/ota.ebin", "--ota-json", "one/ota.json", "-n")
+    assert flash(*ALL, *arguments) == 0
+    out = capsys.readouterr().out
+    assert "nothing to stage" in out
+    assert "==> arm" not in out
+
+
+def test_a_port_that_is_not_there_is_exit_code_4(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert flash("--modem-space", "--port", "/dev/ttyNOPE") == 4
+    assert "expected a serial port at /dev/ttyNOPE" in said(capsys)
+
+
+def test_defaults_come_from_west_config(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import argparse
+
+    from nrfota.cli import flash as command
+
+    parser = argparse.ArgumentParser()
+    command.add_arguments(
+        parser, {"runner": "sim", "port": "/dev/p", "build-dir": "b2", "board": "x"}
+    )
+    args = parser.parse_args([])
+    assert (args.runner, args.port, args.build_dir, args.board) == (
+        *("sim", "/dev/p", Path("b2"), "x"),
+    )
+
+
+def test_the_dfu_runner_provisions_only(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dfu = ("-r", "nrfutil-dfu", "--dfu-port", "/dev/ttyACM0", "-n")
+    assert flash(*dfu, "--hex-file", "one/factory.hex", "--provision") == 0
+    out = capsys.readouterr().out
+    assert "$ nrfutil dfu usb-serial -pkg" in out
+    assert flash(*dfu, "--hex-file", "one/factory.hex", "--arm", "--stage") == 2
+    assert "cannot write RAM; use a debug probe" in said(capsys)
+
+
+# Files in the emulated modem
+
+
+def test_files_in_the_modem_can_be_listed_and_deleted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert flash("-r", "sim", "--stage", "--name", "a.ebin", "--drive", "F:") == 0
+    capsys.readouterr()
+    assert flash("-r", "sim", "--modem-list") == 0
+    size = (folder / "build/ota/ota.ebin").stat().st_size
+    assert capsys.readouterr().out == f"F:/a.ebin {size}\n"
+    assert flash("-r", "sim", "--modem-delete", "a.ebin", "--drive", "E:") == 1
+    assert "expected a file a.ebin on E:, found none" in said(capsys)
+    assert flash("-r", "sim", "--modem-delete", "a.ebin") == 0
+    assert capsys.readouterr().out == "deleted F:/a.ebin\n"
+    assert flash("-r", "sim", "--modem-list") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_space_in_the_modem_is_shown(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert flash("-r", "sim", "--modem-space", "--drive", "E:") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("E: ")
+    assert out.endswith(" bytes free\n")
+
+
+# What is shown
+
+
+def test_progress_is_plain_lines_without_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with View() as view:
+        for done in range(0, 101, 2):
+            view.progress(Progress("upload", done * 100, 10_000, done / 10))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 11
+    assert lines[5] == ("    upload 50 %, 5000 of 10000 bytes, 1.0 kB/s, 5 s left")
+
+
+def test_progress_is_a_bar_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    with View() as view:
+        view.progress(Progress("upload", 5000, 10_000, 5.0))
+        view.note("a note")
+        view.progress(Progress("verify", 10_000, 10_000, 5.0))
+        view.step("next")
+    out = capsys.readouterr().out
+    assert "verify 100 %" in out
+    assert "a note" in out
+    assert "==> next" in out
