@@ -12,7 +12,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/warnings.cmake)
 add_library(ota_firmware_flags INTERFACE)
 target_compile_features(ota_firmware_flags INTERFACE c_std_11)
 target_compile_options(ota_firmware_flags INTERFACE
-    -Os -g
+    -Os $<$<COMPILE_LANGUAGE:C>:-g>
     -ffunction-sections -fdata-sections -fno-common
     # each saves about 1 % of the bootloader
     -fno-move-loop-invariants -fno-inline-functions-called-once
@@ -40,7 +40,10 @@ function(ota_firmware target)
         LINK_DEPENDS "${ARG_LINKER_SCRIPT};${OTA_GENERATED_DIR}/${ARG_REGION}_memory.ld")
     add_custom_command(TARGET ${target} POST_BUILD
         COMMAND ${CMAKE_OBJCOPY} -O ihex ${target}.elf ${target}.hex
-        COMMAND ${CMAKE_OBJCOPY} -O binary --gap-fill 0xFF ${target}.elf ${target}.bin
+        # From the .hex: straight from the ELF, objcopy fills up to empty sections
+        # in RAM.
+        COMMAND ${CMAKE_OBJCOPY} -I ihex -O binary --gap-fill 0xFF
+            ${target}.hex ${target}.bin
         BYPRODUCTS ${target}.hex ${target}.bin
         VERBATIM)
 endfunction()
