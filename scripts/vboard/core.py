@@ -366,12 +366,17 @@ class Core:
         if target <= now:
             return
         self._base += target - now
-        self.clock.advance_to_ns(ns_at(target))
-        if not self._ending:
-            self._slice_end = max(self._slice_end, target)
+        target_ns = ns_at(target)
+        next_ns = self.clock.next_ns()
+        if next_ns is None or next_ns > target_ns:
+            self.clock.set_now_ns(target_ns)
+        else:
+            self.clock.advance_to_ns(target_ns)
             next_ns = self.clock.next_ns()
             if next_ns is not None:
                 self._slice_end = min(self._slice_end, cycles_at(next_ns))
+        if not self._ending:
+            self._slice_end = max(self._slice_end, target)
             self.cpu.set_limit(self._slice_end - self._base)
 
     def _look_again(self) -> None:

@@ -152,11 +152,11 @@ class Cpu:
 
     def get(self, name: str) -> int:
         """One register."""
-        return int(self._uc.reg_read(_REGISTERS[name])) & 0xFFFF_FFFF
+        return self.registers(name).read()[0]
 
     def set(self, name: str, value: int) -> None:
         """Sets one register."""
-        self._uc.reg_write(_REGISTERS[name], value)
+        self.registers(name).write(value)
 
     def ram_read(self, address: int, size: int) -> bytes:
         """Bytes of Data RAM; the caller checks the range."""
@@ -181,8 +181,8 @@ class Cpu:
         if not self.memory.load(address, data):
             self._uc.ctl_remove_cache(address, address + len(data))
         if address < FLASH_SIZE:
-            first, last = address & -PAGE, address + len(data) - 1
-            self._stale_pages.update(range(first, last + 1, PAGE))
+            for page in range(address & -PAGE, address + len(data), PAGE):
+                self._stale_pages.add(page)
 
     def load_rom_table(self, offset: int, data: bytes) -> None:
         """Content of the CoreSight ROM table page."""
@@ -247,7 +247,7 @@ class Cpu:
         failure = unicorn.UC_ERR_OK
         self._running = True
         try:
-            uc.emu_start(uc.reg_read(arm.UC_ARM_REG_PC) | 1, _ENDLESS, 0, limit)
+            uc.emu_start(self.get("pc") | 1, _ENDLESS, 0, limit)
         except unicorn.UcError as error:
             failure = error.errno
         finally:
