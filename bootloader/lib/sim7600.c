@@ -68,22 +68,22 @@ static int find(struct sim7600 *modem, uint32_t wait_ms)
     return OTA_E_TIMEOUT;
 }
 
-// A modem that refuses the fast rate is used at the rate it was found at.
-static int raise_rate(struct sim7600 *modem)
+// A modem that refuses the rate is used at the rate it was found at.
+static int change_rate(struct sim7600 *modem, uint32_t baud)
 {
-    if (modem->baud_fast == 0 || modem->baud == modem->baud_fast) {
+    if (baud == 0 || modem->baud == baud) {
         return OTA_OK;
     }
     char text[32];
     (void)format_text(text, sizeof text, "AT+IPR=%u",
-                      (unsigned)modem->baud_fast); // always fits
+                      (unsigned)baud); // always fits
     int err = command(modem, text);
     if (err != OTA_OK) {
         return err == OTA_E_MODEM ? OTA_OK : err;
     }
     const struct time_port *time = modem->at->time;
     time->sleep_ms(time->ctx, SWITCH_MS);
-    return probe(modem, modem->baud_fast);
+    return probe(modem, baud);
 }
 
 int sim7600_open(struct sim7600 *modem, uint32_t wait_ms)
@@ -99,7 +99,15 @@ int sim7600_open(struct sim7600 *modem, uint32_t wait_ms)
     if (err == OTA_OK) {
         err = command(modem, "AT+CATR=1");
     }
-    return err == OTA_OK ? raise_rate(modem) : err;
+    return err == OTA_OK ? change_rate(modem, modem->baud_fast) : err;
+}
+
+void sim7600_close(struct sim7600 *modem)
+{
+    int err = change_rate(modem, modem->baud_start);
+    if (err != OTA_OK) {
+        modem->baud = modem->baud_start;
+    }
 }
 
 int sim7600_restart(struct sim7600 *modem)

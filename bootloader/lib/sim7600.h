@@ -34,6 +34,10 @@ void sim7600_init(struct sim7600 *modem, struct at *at, uint32_t baud_start,
 // answers.
 OTA_CHECKED int sim7600_open(struct sim7600 *modem, uint32_t wait_ms);
 
+// Goes back to the rate that the modem starts with, for whoever talks to it
+// next. Nothing can be done when that fails: sim7600_open finds it anyway.
+void sim7600_close(struct sim7600 *modem);
+
 // AT+CRESET. The modem answers again 10 to 30 s later, at its start rate.
 OTA_CHECKED int sim7600_restart(struct sim7600 *modem);
 

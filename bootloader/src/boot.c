@@ -69,10 +69,11 @@ static enum boot_state step_ready(struct boot *boot)
         return BOOT_READY;
     }
     boot_log(boot, "application error %d", err);
-    if (journal->step == OTA_STEP_TRIAL) {
+    // Trouble with looking is no reason to write: main.c tries again later.
+    if (err == OTA_E_PLAIN_HASH && journal->step == OTA_STEP_TRIAL) {
         return boot_enter(boot, OTA_STEP_PROGRAM, err);
     }
-    if (boot_can_roll_back(boot)) {
+    if (err == OTA_E_PLAIN_HASH && boot_can_roll_back(boot)) {
         return boot_enter(boot, OTA_STEP_ROLLBACK, err);
     }
     return halt(boot, err);
@@ -131,6 +132,20 @@ static void resume(struct boot *boot)
     }
 }
 
+// Tells the application, gives it the modem as it expects it, and keeps no key
+// in RAM, where it could be read.
+static void leave(struct boot *boot)
+{
+    int32_t halt_reason = boot->halt_reason;
+    write_status(boot);
+    if (boot->is_modem_open) {
+        sim7600_close(&boot->modem);
+    }
+    memset(boot, 0, sizeof *boot);
+    __asm__ volatile("" : : "r"(boot) : "memory");
+    boot->halt_reason = halt_reason;
+}
+
 enum boot_action boot_run(struct boot *boot, const struct ports *ports,
                           const struct boot_config *config)
 {
@@ -163,6 +178,6 @@ enum boot_action boot_run(struct boot *boot, const struct ports *ports,
     if (is_started && is_trial(boot) && boot->reason == BOOT_REASON_NORMAL) {
         boot->reason = BOOT_REASON_TRIAL;
     }
-    write_status(boot);
+    leave(boot);
     return is_started ? BOOT_START_APP : BOOT_HALT;
 }

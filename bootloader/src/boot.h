@@ -90,7 +90,8 @@ struct boot {
 
 // Runs everything that is to be done before an application starts. `boot` is
 // the caller's (static, zero or not); `ports` and `config` must outlive it.
-// May reset the chip instead of returning.
+// May reset the chip instead of returning. Only halt_reason is left in `boot`:
+// everything else, keys above all, is zero.
 OTA_CHECKED enum boot_action boot_run(struct boot *boot,
                                       const struct ports *ports,
                                       const struct boot_config *config);

@@ -7,10 +7,6 @@
 // nRF52840 flash page, bytes (product specification, NVMC).
 #define OTA_PAGE_SIZE 4096u
 
-// A chip that hashes flash through RAM gets it in pieces; the watchdog is fed
-// after each. 16 KB keep a piece below 20 ms.
-#define BOOT_HASH_PIECE 16384u
-
 // Boots counted in one step at most; more are not written, to spare the flash.
 #define JOURNAL_ATTEMPTS_MAX 16u
 // Versions kept beside the current one.

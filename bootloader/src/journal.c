@@ -21,15 +21,14 @@ struct page_info {
 
 /// Records to state ///
 
-static void add_previous(struct journal *journal,
-                         const struct journal_image *image)
+static struct journal_image *room_for_previous(struct journal *journal)
 {
     memmove(&journal->previous[1], &journal->previous[0],
             sizeof journal->previous - sizeof journal->previous[0]);
-    journal->previous[0] = *image;
     if (journal->previous_count < JOURNAL_PREVIOUS_MAX) {
         journal->previous_count++;
     }
+    return &journal->previous[0];
 }
 
 static void apply_step(struct journal *journal, uint32_t step, uint32_t error)
@@ -40,18 +39,24 @@ static void apply_step(struct journal *journal, uint32_t step, uint32_t error)
     journal->attempts = 0;
 }
 
+// Straight to its place: keys are not left on the stack.
 static void apply_image(struct journal *journal, uint32_t type,
-                        const struct journal_image *image)
+                        const uint32_t *payload)
 {
+    struct journal_image *image;
     if (type == JOURNAL_CURRENT) {
-        journal->current = *image;
+        image = &journal->current;
         journal->has_current = true;
     } else if (type == JOURNAL_PENDING) {
-        journal->pending = *image;
+        image = &journal->pending;
         journal->has_pending = true;
     } else if (type == JOURNAL_PREVIOUS) {
-        add_previous(journal, image);
+        image = room_for_previous(journal);
+    } else {
+        return;
     }
+    memcpy(image, payload, sizeof *image);
+    image->path[OTA_PATH_SIZE - 1u] = '\0';
 }
 
 static void apply_words(struct journal *journal, uint32_t type,
@@ -73,10 +78,7 @@ static void apply(struct journal *journal, uint32_t type,
                   const uint32_t *payload, uint32_t length)
 {
     if (length == sizeof(struct journal_image)) {
-        struct journal_image image;
-        memcpy(&image, payload, sizeof image);
-        image.path[OTA_PATH_SIZE - 1u] = '\0';
-        apply_image(journal, type, &image);
+        apply_image(journal, type, payload);
     } else if (type == JOURNAL_STEP && length == 8) {
         apply_step(journal, payload[0], payload[1]);
     } else if (length == 4) {

@@ -72,6 +72,9 @@ enum boot_state boot_step_verify(struct boot *boot)
         return boot_begin_trial(boot);
     }
     boot_log(boot, "verify error %d", err);
+    if (err != OTA_E_PLAIN_HASH) {
+        boot_restart(boot, err); // stays in VERIFY
+    }
     if (++boot->verify_rounds < BOOT_VERIFY_ROUNDS) {
         return boot_enter(boot, OTA_STEP_PROGRAM, err);
     }

@@ -261,6 +261,33 @@ static void confirming_without_a_trial_writes_nothing(void **state)
     assert_int_equal(0, bench.flash.operations);
 }
 
+static bool has_key(const void *memory, size_t size, uint32_t version)
+{
+    const uint8_t *bytes = memory;
+    for (size_t i = 0; i + 16u <= size; i++) {
+        if (memcmp(bytes + i, images[version - 1].journal.info.aes_key, 16) ==
+            0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void no_key_is_left_in_ram(void **state)
+{
+    (void)state;
+    bench_stage(&bench, &images[0], true);
+    bench_stage(&bench, &images[1], true);
+    start_trial(2);
+    for (uint32_t version = 1; version <= 2; version++) {
+        assert_false(has_key(&bench.boot, sizeof bench.boot, version));
+        assert_false(has_key(&bench.request, sizeof bench.request, version));
+        assert_false(has_key(&bench.status, sizeof bench.status, version));
+        assert_true(has_key(bench.flash.bytes + BENCH_JOURNAL,
+                            2 * OTA_PAGE_SIZE, version));
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -278,6 +305,7 @@ int main(void)
         TEST(a_damaged_trial_application_is_programmed_again),
         TEST(a_damaged_application_is_restored_from_the_modem),
         TEST(a_damaged_application_alone_is_not_started),
+        TEST(no_key_is_left_in_ram),
         TEST(confirming_twice_writes_once),
         TEST(confirming_without_a_trial_writes_nothing),
     };

@@ -253,6 +253,9 @@ static void set_rate(struct sim_modem *modem, const char *rate)
     }
     send_line(modem, "OK");
     modem->baud = (uint32_t)strtoul(rate, NULL, 10);
+    if (modem->baud > modem->fastest) {
+        modem->fastest = modem->baud;
+    }
 }
 
 static void execute(struct sim_modem *modem, const char *command)

@@ -91,6 +91,7 @@ struct sim_modem {
     uint32_t faults_fired;
     uint32_t restarts;
     uint32_t commands;
+    uint32_t fastest; // highest AT+IPR that was taken
 };
 
 void sim_modem_init(struct sim_modem *modem, struct sim_clock *clock,
