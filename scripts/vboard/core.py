@@ -18,7 +18,7 @@ from vboard import nvic as n
 from vboard.clock import Clock
 from vboard.cpu import Cpu
 from vboard.cpu_memory import FLASH_SIZE, RAM_BASE, RAM_SIZE
-from vboard.cpu_poll import LONGEST_JUMP, PollWatch
+from vboard.cpu_poll import LONGEST_JUMP, PollWatch, machine_state
 from vboard.cpu_stop import RunEnd, Stop, StopReason, event_sent
 from vboard.cycles import cycles_at, ns_at
 from vboard.dwt import MON_EN, Debug
@@ -79,12 +79,7 @@ class Core:
         self.off = False  # System OFF
         self._reset: ResetKind | None = None
         self._fault_address: int | None = None
-        self._watch = PollWatch(self._machine_state)
-        self._state_registers = self.cpu.registers(
-            *(f"r{i}" for i in range(13)),
-            *("sp", "lr", "pc", "xpsr", "fpscr", "primask", "basepri", "control"),
-            *(f"s{i}" for i in range(32)),
-        )
+        self._watch = PollWatch(machine_state(self.cpu))
         self.do_reset: Callable[[ResetKind], None]
         self._connect()
 
@@ -159,6 +154,10 @@ class Core:
                 self._step(end)
             except Lockup:
                 self.request_reset(ResetKind.LOCKUP)
+            except GuestError as error:
+                if error.pc is None:  # found by an alarm, between two instructions
+                    error.pc = self.cpu.get("pc")
+                raise
 
     def _step(self, end: int | None) -> None:
         if self.nvic.pending & self.nvic.enabled:
@@ -235,6 +234,10 @@ class Core:
                 exceptions.take_synchronous(n.SVCALL, pc=pc, cause="SVC")
                 self._advance(ENTRY_CYCLES)
             case StopReason.EXC_RETURN:
+                if not self._current_exception():
+                    # In thread mode it is a branch to where nothing can execute.
+                    exceptions.fault(x.IACCVIOL, pc=pc)
+                    return
                 exceptions.leave(pc)
                 self._advance(ENTRY_CYCLES)
                 if self.scb.scr & SLEEPONEXIT and not self.nvic.active:
@@ -309,9 +312,6 @@ class Core:
             self._base += passes * period
             self._watch.jumped(passes * period)
             self.cpu.set_limit(self._slice_end - self._base)
-
-    def _machine_state(self) -> object:
-        return self._state_registers.read(), self.cpu.ram_read(RAM_BASE, RAM_SIZE)
 
     def _write(self, address: int, size: int, value: int) -> None:
         self._now()

@@ -17,12 +17,28 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from vboard.cpu_memory import RAM_BASE, RAM_SIZE
+
+if TYPE_CHECKING:
+    from vboard.cpu import Cpu
 
 LONGEST_JUMP = 640  # cycles: 10 us
 _TRAIL = 16  # loads that must repeat before the state is compared
 _LONGEST_LOOP = 4  # loads per pass
 
 Read = tuple[int, int, int]  # address, value, cycle
+
+
+def machine_state(cpu: Cpu) -> Callable[[], object]:
+    """A function that gives everything a program can keep its progress in."""
+    registers = cpu.registers(
+        *(f"r{i}" for i in range(13)),
+        *("sp", "lr", "pc", "xpsr", "fpscr", "primask", "basepri", "control"),
+        *(f"s{i}" for i in range(32)),
+    )
+    return lambda: (registers.read(), cpu.ram_read(RAM_BASE, RAM_SIZE))
 
 
 class _Phase(enum.Enum):

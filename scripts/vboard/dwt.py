@@ -19,10 +19,18 @@ ITM, DWT, FPB, TPIU, ETM = (
 DWT_CTRL, DWT_CYCCNT = 0xE000_1000, 0xE000_1004
 ITM_TCR, ITM_TER = 0xE000_0E80, 0xE000_0E00
 DHCSR, DCRSR, DCRDR, DEMCR = 0xE000_EDF0, 0xE000_EDF4, 0xE000_EDF8, 0xE000_EDFC
+ROM_TABLE = 0xE00F_F000
 TRCENA = 1 << 24
 MON_EN, MON_PEND, MON_REQ = 1 << 16, 1 << 17, 1 << 19
 _NUMCOMP = 4 << 28
 _CYCCNTENA = 1
+
+_ROM_TABLE = {  # Cortex-M4 TRM, ROM memory table
+    0x000: 0xFFF0_F003, 0x004: 0xFFF0_2003, 0x008: 0xFFF0_3003, 0x00C: 0xFFF0_1003,
+    0x010: 0xFFF4_1003, 0x014: 0xFFF4_2003, 0xFCC: 1,
+    0xFD0: 0x04, 0xFE0: 0xC4, 0xFE4: 0xB4, 0xFE8: 0x0B,
+    0xFF0: 0x0D, 0xFF4: 0x10, 0xFF8: 0x05, 0xFFC: 0xB1,
+}  # fmt: skip
 
 
 class Debug:
@@ -65,6 +73,8 @@ class Debug:
             return 1  # stimulus port ready
         if self._theirs(address):
             return self._words.get(address, 0)
+        if ROM_TABLE <= address < ROM_TABLE + 0x1000:
+            return _ROM_TABLE.get(address - ROM_TABLE, 0)
         return None
 
     def write(self, address: int, value: int) -> bool:

@@ -104,6 +104,54 @@ usage:
     assert program.run() == [1 << 17, 0]
 
 
+def test_exc_return_in_thread_mode_is_a_branch_to_nowhere(tmp_path: Path) -> None:
+    """IACCVIOL, escalated."""
+    program = Program(
+        tmp_path,
+        """
+reset:
+    ldr r0, =0xFFFFFFF9
+    bx r0
+hard:
+    ldr r5, =0xE000ED28
+    ldr r4, [r5]
+    log r4
+    done
+""",
+        handlers={HARD_FAULT: "hard"},
+    )
+    assert program.run() == [1]
+
+
+def test_code_that_was_stored_by_dma_is_executed(tmp_path: Path) -> None:
+    """What the host or a DMA master puts into RAM replaces code that ran there."""
+    program = Program(
+        tmp_path,
+        """
+reset:
+    ldr r8, =0x20003001
+    ldr r9, =0x20004000
+    movs r4, #0
+    str r4, [r9]
+    blx r8
+    log r4
+again:
+    ldr r0, [r9]
+    cmp r0, #0
+    beq again
+    blx r8
+    log r4
+    done
+""",
+    )
+    board = program.board
+    board.ram_write(0x2000_3000, bytes.fromhex("01247047"))  # movs r4, #1; bx lr
+    board.run(1_000_000)
+    board.ram_write(0x2000_3000, bytes.fromhex("02247047"))  # movs r4, #2; bx lr
+    board.ram_write(0x2000_4000, b"\x01")
+    assert program.run() == [1, 2]
+
+
 def test_bfar_has_the_address(tmp_path: Path) -> None:
     """BFARVALID and BFAR after a load from where there is nothing."""
     program = Program(
