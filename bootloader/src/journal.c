@@ -181,7 +181,7 @@ static int inspect(struct journal *journal, uint32_t page,
 {
     const struct flash_port *flash = journal->flash;
     uint32_t page_addr = journal->start_addr + page * OTA_PAGE_SIZE;
-    uint32_t header[HEADER_WORDS + 1u];
+    uint32_t header[JOURNAL_RECORDS_AT / 4u];
     uint32_t crc;
     memset(info, 0, sizeof *info);
     int err = page_is_blank(journal, page_addr, &info->is_blank);
@@ -200,7 +200,10 @@ static int inspect(struct journal *journal, uint32_t page,
     info->sequence = header[1];
     info->is_usable =
         err == OTA_OK && crc == header[3] && info->used >= snapshot_end;
-    info->is_firm = header[SEALED_AT / 4u] == 0 || info->used > snapshot_end;
+    info->is_firm = info->used > snapshot_end;
+    for (uint32_t i = SEALED_AT / 4u; i < JOURNAL_RECORDS_AT / 4u; i++) {
+        info->is_firm = info->is_firm || header[i] == 0;
+    }
     return err;
 }
 
@@ -213,6 +216,24 @@ static int choose(const struct page_info info[2])
     }
     int newer = info[1].sequence > info[0].sequence ? 1 : 0;
     return info[newer].is_firm ? newer : 1 - newer;
+}
+
+// A cut may have left the newer page with a seal that reads right in this boot
+// only. Before the older page goes, one of the spare words is made 0, by a
+// write that this boot completes.
+static int seal_again(struct journal *journal, uint32_t page_addr)
+{
+    const struct flash_port *flash = journal->flash;
+    uint32_t words[JOURNAL_RECORDS_AT / 4u];
+    const uint32_t sealed = 0;
+    int err = flash->read(flash->ctx, page_addr, words, sizeof words);
+    for (uint32_t i = SEALED_AT / 4u + 1u;
+         err == OTA_OK && i < JOURNAL_RECORDS_AT / 4u; i++) {
+        if (words[i] == UINT32_MAX) {
+            return flash->write(flash->ctx, page_addr + 4u * i, &sealed, 1);
+        }
+    }
+    return err;
 }
 
 int journal_load(struct journal *journal, const struct flash_port *flash,
@@ -239,6 +260,10 @@ int journal_load(struct journal *journal, const struct flash_port *flash,
         walk(journal, page_addr, JOURNAL_RECORDS_AT, true, &journal->used);
     if (err == OTA_OK && !journal->has_current) {
         return OTA_E_JOURNAL;
+    }
+    if (err == OTA_OK && info[1 - taken].is_usable &&
+        info[taken].sequence > info[1 - taken].sequence) {
+        err = seal_again(journal, page_addr);
     }
     // A cut left the other page: keys in it must not outlive their version.
     if (err == OTA_OK && !info[1 - taken].is_blank) {

@@ -238,6 +238,7 @@ void bench_request(struct bench *bench, const struct bench_image *image)
 enum bench_end bench_boot(struct bench *bench, uint32_t resetreas)
 {
     bench->config.resetreas = resetreas;
+    sim_flash_power_up(&bench->flash);
     memset(&bench->status, 0, sizeof bench->status);
     bench->watchdog_fed_us = bench->clock.now_us;
     int how = setjmp(bench->power_off);

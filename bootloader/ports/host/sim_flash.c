@@ -53,6 +53,31 @@ static void power_off(struct sim_flash *flash)
     longjmp(*flash->power_off, 1);
 }
 
+// Keeps what was and what was to be, and ends the boot.
+static void cut_unstable(struct sim_flash *flash, uint32_t offset,
+                         const void *new, uint32_t size)
+{
+    flash->unstable_offset = offset;
+    flash->unstable_size = size;
+    memcpy(flash->unstable_old, flash->bytes + offset, size);
+    memcpy(flash->unstable_new, new, size);
+    power_off(flash);
+}
+
+void sim_flash_power_up(struct sim_flash *flash)
+{
+    uint8_t *bytes = flash->bytes + flash->unstable_offset;
+    flash->seed = flash->seed * 69069u + 1u;
+    uint32_t state = flash->seed;
+    uint32_t mood = next_random(&state) % 4u;
+    for (uint32_t i = 0; i < flash->unstable_size; i++) {
+        uint8_t mask = (uint8_t)(next_random(&state) >> 8);
+        mask = mood == 0 ? 0 : mood == 1 ? mask : 0xFF;
+        bytes[i] = (uint8_t)((flash->unstable_new[i] & mask) |
+                             (flash->unstable_old[i] & (uint8_t)~mask));
+    }
+}
+
 static int read(void *ctx, uint32_t addr, void *data, size_t size)
 {
     struct sim_flash *flash = ctx;
@@ -82,6 +107,14 @@ static int erase_page(void *ctx, uint32_t page_addr)
             flash->bytes[offset + i] |= (uint8_t)bits;
         }
         power_off(flash);
+    }
+    if (is_cut && flash->cut == SIM_CUT_UNSTABLE) {
+        uint8_t blank[SIM_PAGE_SIZE];
+        memset(blank, 0xFF, sizeof blank);
+        cut_unstable(flash, offset, blank, SIM_PAGE_SIZE);
+    }
+    if (flash->unstable_offset / SIM_PAGE_SIZE == offset / SIM_PAGE_SIZE) {
+        flash->unstable_size = 0;
     }
     memset(flash->bytes + offset, 0xFF, SIM_PAGE_SIZE);
     memset(flash->writes + offset / 4u, 0, SIM_PAGE_SIZE / 4u);
@@ -166,6 +199,7 @@ void sim_flash_copy(struct sim_flash *to, const struct sim_flash *from)
     memcpy(to->erases, from->erases,
            from->size / SIM_PAGE_SIZE * sizeof *from->erases);
     to->operations = 0;
+    to->unstable_size = 0;
     to->cut = SIM_CUT_NONE;
 }
 
