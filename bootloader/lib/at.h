@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ports.h"
+#include "ota/ports.h"
 
 #define AT_LINE_SIZE 608u // longest line is 559 + echo slack; longer: dropped
 #define AT_COMMAND_SIZE 128u

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ota/confirm.h"
 
-#include "ports.h"
+#include "ota/ports.h"
 
 int ota_is_confirmed(const struct flash_port *flash, uint32_t handshake_addr,
                      uint32_t token, bool *confirmed)

@@ -14,7 +14,7 @@
 #include "journal.h"
 #include "ota/boot_request.h"
 #include "ota/boot_status.h"
-#include "ports.h"
+#include "ota/ports.h"
 #include "sim7600.h"
 
 // POWER.RESETREAS bits that matter (product specification, POWER).

@@ -15,7 +15,7 @@
 #include "config.h"
 #include "ota/boot_status.h"
 #include "ota/fw_info.h"
-#include "ports.h"
+#include "ota/ports.h"
 
 #define JOURNAL_MAGIC 0x4A41544Fu // "OTAJ"
 #define JOURNAL_RECORDS_AT 32u

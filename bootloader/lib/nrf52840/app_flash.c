@@ -7,7 +7,7 @@
 
 #include "memory_layout.h"
 #include "nvmc.h"
-#include "ports.h"
+#include "ota/ports.h"
 
 static bool is_inside(uint32_t addr, size_t size)
 {

@@ -4,7 +4,7 @@
 #ifndef OTA_HOST_CRYPTO_H
 #define OTA_HOST_CRYPTO_H
 
-#include "ports.h"
+#include "ota/ports.h"
 
 extern const struct crypto_port host_crypto;
 

@@ -15,7 +15,7 @@
 #include <setjmp.h>
 #include <stdbool.h>
 
-#include "ports.h"
+#include "ota/ports.h"
 
 #define SIM_PAGE_SIZE 4096u
 

@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-#include "ports.h"
+#include "ota/ports.h"
 
 #define SIM_MODEM_HOLD 8192u // what the UART port keeps for the engine
 #define SIM_MODEM_QUEUE 16384u

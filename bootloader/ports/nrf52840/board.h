@@ -5,7 +5,7 @@
 #define BOARD_H
 
 #include "crypto.h"
-#include "ports.h"
+#include "ota/ports.h"
 #include "timebase.h"
 #include "uarte.h"
 

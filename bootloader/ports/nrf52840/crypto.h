@@ -4,7 +4,7 @@
 #ifndef CRYPTO_H
 #define CRYPTO_H
 
-#include "ports.h"
+#include "ota/ports.h"
 
 extern const struct crypto_port crypto_port;
 
