@@ -11,6 +11,7 @@ from driver_rig import BUFFER, CHIP, DriverRig
 from vboard.wire import Burst
 
 READ, READ_AND_ERASE, WRITE, SET_BAUD, STALL = 1, 2, 3, 4, 5
+REOPEN, CLOSE = 6, 7
 E_TIMEOUT, E_LINK = -1, -2
 SOURCES = [
     CHIP / name
@@ -140,3 +141,40 @@ def test_sending_that_takes_too_long_is_a_timeout(rig: DriverRig) -> None:
     """460,800 baud needs 22 ms for 1,000 bytes."""
     rig.start(WRITE, source=BUFFER, size=1000, step=5)
     assert rig.finish().result == E_TIMEOUT
+
+
+def test_a_line_held_low_is_waited_for(rig: DriverRig) -> None:
+    """A modem that is off pulls the line down: no busy loop of link errors."""
+    gpio = rig.board.block("GPIO")
+    gpio.set_pin(33, 0)
+    begin = rig.board.clock.now_ns
+    rig.start(READ, destination=BUFFER, size=100, step=200)
+    send(rig, bytes(40), baud=57600)
+    assert rig.finish().result == E_LINK
+    assert rig.board.clock.now_ns - begin >= 200_000_000
+    gpio.set_pin(33, None)
+
+
+def test_flow_control_is_ready_and_loses_nothing(rig: DriverRig) -> None:
+    """RTS says ready once the receiver runs."""
+    rig.start(REOPEN)
+    assert rig.finish().result == 0
+    uart = rig.board.uart(1)
+    assert uart.rx.ready
+    data = random.Random(4).randbytes(20000)
+    rig.start(READ, destination=BUFFER, size=len(data), step=50)
+    send(rig, data)
+    assert rig.finish().result == len(data)
+    assert received(rig, len(data)) == data
+
+
+def test_closing_leaves_nothing_on(rig: DriverRig) -> None:
+    """ENABLE, interrupts, PPI channel and pins are as after a reset."""
+    rig.start(CLOSE)
+    assert rig.finish().result == 0
+    read = rig.board.bus.read
+    assert read(0x4002_8500) == 0  # ENABLE
+    assert read(0x4002_8304) == 0  # INTENSET
+    assert read(0x4001_F500) == 0  # PPI.CHEN
+    assert read(0x5000_0704 + 0x300) == 2  # PIN_CNF of P1.01
+    assert read(0x5000_0708 + 0x300) == 2  # PIN_CNF of P1.02

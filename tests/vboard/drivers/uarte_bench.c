@@ -7,7 +7,15 @@
 #include "timebase.h"
 #include "uarte.h"
 
-enum { READ = 1, READ_AND_ERASE = 2, WRITE = 3, SET_BAUD = 4, STALL = 5 };
+enum {
+    READ = 1,
+    READ_AND_ERASE = 2,
+    WRITE = 3,
+    SET_BAUD = 4,
+    STALL = 5,
+    REOPEN = 6, // with flow control
+    CLOSE = 7,
+};
 
 static struct uarte uart;
 static uint8_t ring[2 * UARTE_RX_HALF] __attribute__((aligned(4)));
@@ -60,6 +68,17 @@ int32_t bench_run(struct job *work)
                            work->step);
     case SET_BAUD:
         return uarte_set_baud(&uart, work->size);
+    case REOPEN: {
+        struct uarte_config config = uart.config;
+        config.rts = 3;
+        config.cts = 4;
+        config.flow_control = true;
+        uarte_close(&uart);
+        return uarte_open(&uart, &config, ring);
+    }
+    case CLOSE:
+        uarte_close(&uart);
+        return OTA_OK;
     default:
         timebase_sleep_ms(work->step);
         return OTA_OK;
