@@ -27,8 +27,10 @@ ALL_DRIVES = ("C:", "D:", "E:", "F:")
 MAX_NAME = 60
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<!\.)")
 
-# One read command; large enough that its latency does not count.
+# One read command takes about this long on the wire, so that its latency (10 to
+# 100 ms) does not count; 16 KB at 115200 baud.
 READ_SIZE = 16 * 1024
+READ_BAUD = 115200
 MIN_READ = 512
 READ_ATTEMPTS = 5
 # File systems come up a little after the modem answers.
@@ -162,7 +164,8 @@ class ModemStorage:
         A piece that does not arrive whole is asked for again, in smaller commands;
         after `READ_ATTEMPTS` failures in a row the `LinkError` is raised.
         """
-        offset, step, failures = 0, READ_SIZE, 0
+        step = READ_SIZE * max(1, self._client.link.baud // READ_BAUD)
+        offset, failures = 0, 0
         while offset < size:
             want = min(step, size - offset)
             try:

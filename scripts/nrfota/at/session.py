@@ -287,6 +287,8 @@ class Session:
     def _fill(self, now: float) -> None:
         """More zero bytes: one by one as long as the lost ones can be counted."""
         size = 1 if self._filler < COUNTED_FILLER else 64
+        if self._filler >= 1024:
+            size = 256
         if self._filler < MAX_FILLER:
             self._filler += size
             self._out += bytes(size)
