@@ -5,6 +5,8 @@
 #ifndef OTA_VERSION_H
 #define OTA_VERSION_H
 
+#ifndef OTA_BOOTLOADER_VERSION // -DBOOTLOADER_VERSION=N of the build
 #define OTA_BOOTLOADER_VERSION 100u // 0.1.0
+#endif
 
 #endif
