@@ -29,18 +29,22 @@ class Result:
     digest: bytes
 
 
-class DriverRig:
-    """A program of `drivers/`, linked with the drivers it needs."""
+def build_bench(folder: Path, bench: str, sources: list[Path]) -> Path:
+    """The ELF of a program of `drivers/` with the drivers it needs."""
+    includes = (CHIP, PORTS, BENCH, ROOT / "bootloader/src")
+    includes += (ROOT / "bootloader/include", build_dir() / "generated")
+    common = [BENCH / "bench.c", *(CHIP / name for name in COMMON)]
+    return compile_c(
+        folder,
+        [BENCH / bench, *common, *sources],
+        flags=["-Os", *(f"-I{path}" for path in includes), "-ffreestanding"],
+    )
 
-    def __init__(self, folder: Path, bench: str, sources: list[Path]) -> None:
-        includes = (CHIP, PORTS, BENCH, ROOT / "bootloader/src")
-        includes += (ROOT / "bootloader/include", build_dir() / "generated")
-        common = [BENCH / "bench.c", *(CHIP / name for name in COMMON)]
-        elf = compile_c(
-            folder,
-            [BENCH / bench, *common, *sources],
-            flags=["-Os", *(f"-I{path}" for path in includes), "-ffreestanding"],
-        )
+
+class DriverRig:
+    """Such a program on a board, waiting for jobs."""
+
+    def __init__(self, elf: Path) -> None:
         with elf.open("rb") as stream:
             symbols = ELFFile(stream).get_section_by_name(".symtab")
             self.job = symbols.get_symbol_by_name("job")[0]["st_value"]

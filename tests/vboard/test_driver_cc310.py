@@ -9,19 +9,24 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from driver_rig import BUFFER, CHIP, PORTS, DriverRig
+from driver_rig import BUFFER, CHIP, PORTS, DriverRig, build_bench
 
 SHA256, DECRYPT = 1, 2
 FLASH = 0x40000
 DATA = random.Random(11).randbytes(0x1_8000)
 
 
+@pytest.fixture(scope="module")
+def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program, compiled once."""
+    sources = [PORTS / "crypto_cc310.c", CHIP / "cc310.c"]
+    return build_bench(tmp_path_factory.mktemp("cc310"), "crypto_bench.c", sources)
+
+
 @pytest.fixture
-def rig(tmp_path: Path) -> DriverRig:
+def rig(elf: Path) -> DriverRig:
     """The crypto port with the same data in RAM and in flash."""
-    made = DriverRig(
-        tmp_path, "crypto_bench.c", [PORTS / "crypto_cc310.c", CHIP / "cc310.c"]
-    )
+    made = DriverRig(elf)
     made.nv.preload(FLASH, DATA)
     made.board.ram_write(BUFFER, DATA)
     return made

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from driver_rig import BUFFER, CHIP, DriverRig
+from driver_rig import BUFFER, CHIP, DriverRig, build_bench
 from vboard.wire import Burst
 
 READ, READ_AND_ERASE, WRITE, SET_BAUD, STALL = 1, 2, 3, 4, 5
@@ -19,10 +19,16 @@ SOURCES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program, compiled once."""
+    return build_bench(tmp_path_factory.mktemp("uarte"), "uarte_bench.c", SOURCES)
+
+
 @pytest.fixture
-def rig(tmp_path: Path) -> DriverRig:
+def rig(elf: Path) -> DriverRig:
     """UARTE1 at 460,800 baud."""
-    return DriverRig(tmp_path, "uarte_bench.c", SOURCES)
+    return DriverRig(elf)
 
 
 def send(

@@ -1,6 +1,6 @@
 // Registers of the nRF52840 that the firmware uses. Names of types, members and
-// instances are the vendor's (nrf52840.h of nrfx), so drivers read as the product
-// specification does and move between the two headers.
+// instances are the vendor's (nrf52840.h of nrfx), so drivers read as the
+// product specification does and move between the two headers.
 //
 // Every struct ends at the last register used; the asserts at the end tie the
 // last member of each block to its data sheet offset.
