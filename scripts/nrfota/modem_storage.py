@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from nrfota.at import Client, commands
+from nrfota.at.client import PROBE_BAUDS
 from nrfota.errors import LinkError, ModemError, ModemRebooted, UsageError
 
 # Where a file goes when nothing else is asked for: the large data partition, then
@@ -182,10 +183,18 @@ class ModemStorage:
                 if failures == READ_ATTEMPTS:
                     raise
                 step = max(MIN_READ, step // 4)
-                self._client.resync()
+                self._find_again()
                 continue
             failures = 0
             offset += want
             if on_read is not None:
                 on_read(offset)
             yield data
+
+    def _find_again(self) -> None:
+        """In step again, or found again when the modem was silent for long."""
+        try:
+            self._client.resync()
+        except LinkError:
+            here = self._client.link.baud
+            self._client.sync(bauds=tuple(dict.fromkeys((here, *PROBE_BAUDS))))

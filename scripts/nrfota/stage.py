@@ -141,8 +141,8 @@ class _Stager:
         self._found_baud = self._client.sync(bauds=self._bauds())
         self._note(f"modem answers at {self._found_baud} baud on {self._link.name}")
         try:
-            self._again_after_restart(self._set_up_link)
-            drive = self._again_after_restart(self._pick_drive)
+            self._persist(self._set_up_link)
+            drive = self._persist(self._pick_drive)
             return self._attempts(drive)
         except KeyboardInterrupt:
             if missing := self._client.payload_missing:
@@ -155,13 +155,13 @@ class _Stager:
             if not self._client.payload_missing:
                 self._restore_link()
 
-    def _again_after_restart(self, step: Callable[[], T]) -> T:
-        """Does `step`, again when the modem restarts meanwhile."""
+    def _persist(self, step: Callable[[], T]) -> T:
+        """Does `step`, again when the modem restarts or goes silent meanwhile."""
         for _ in range(MAX_RESTARTS):
             try:
                 return step()
-            except ModemRebooted as error:
-                self._restarts += 1
+            except (ModemRebooted, LinkError) as error:
+                self._restarts += isinstance(error, ModemRebooted)
                 self._note(f"{error}; waiting for it")
                 self._client.sync(bauds=self._bauds())
         return step()
@@ -335,4 +335,4 @@ class _Stager:
     def _recover(self) -> None:
         """Finds the modem again, wherever a restart or lost bytes left it."""
         self._client.sync(bauds=self._bauds())
-        self._again_after_restart(self._set_up_link)
+        self._persist(self._set_up_link)

@@ -10,6 +10,7 @@ Rule 3: staging goes through the emulated modem's serial line, by the same code 
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -53,14 +54,12 @@ class SimRunner:
 
     def check(self) -> None:
         """The `sim` extra must be installed."""
-        try:
-            import unicorn  # noqa: F401
-            import vboard.board  # noqa: F401
-        except ImportError as error:
-            raise NoDeviceError(
-                f"the virtual board needs the package '{error.name}'; "
-                "install it with: pip install nrfota[sim]"
-            ) from error
+        for package in ("vboard", "unicorn"):
+            if importlib.util.find_spec(package) is None:
+                raise NoDeviceError(
+                    f"the virtual board needs the package '{package}'; "
+                    "install it with: pip install nrfota[sim]"
+                )
 
     # Steps
 
