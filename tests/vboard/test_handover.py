@@ -15,7 +15,7 @@ import pytest
 from intelhex import IntelHex
 from mbr_rig import APP, BLANK, STACK, Rig, assemble
 from support.firmware import ROOT, build_dir
-from vboard import load_files
+from vboard.loader import read_file
 
 WATCHDOG = 0x4001_0000
 # What the application reads, in this order.
@@ -61,8 +61,21 @@ reset: mov r0, lr
 END = "    done\n"
 
 
+_FACTORY: dict[str, list[tuple[int, bytes]]] = {}
+
+
 def provisioned(folder: Path, source: str) -> Rig:
     """A board with boot record, bootloader, this application and its journal."""
+    if source not in _FACTORY:
+        _FACTORY[source] = package(folder, source)
+    rig = Rig({})
+    for address, data in _FACTORY[source]:
+        rig.nv.preload(address, data)
+    return rig
+
+
+def package(folder: Path, source: str) -> list[tuple[int, bytes]]:
+    """What factory.hex puts into flash."""
     image = IntelHex()
     image.frombytes(assemble(folder, source, base=APP), offset=APP)
     hex_file = folder / "app.hex"
@@ -74,9 +87,7 @@ def provisioned(folder: Path, source: str) -> Rig:
         command, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    rig = Rig({})
-    load_files(rig.nv, [folder / "factory.hex"])
-    return rig
+    return read_file(folder / "factory.hex")
 
 
 @pytest.fixture
