@@ -17,6 +17,7 @@ from vboard import exceptions as x
 from vboard import nvic as n
 from vboard.clock import Clock
 from vboard.cpu import Cpu
+from vboard.cpu_access import block_at
 from vboard.cpu_memory import FLASH_SIZE, RAM_BASE, RAM_SIZE
 from vboard.cpu_poll import LONGEST_JUMP, PollWatch, machine_state
 from vboard.cpu_stop import RunEnd, Stop, StopReason, event_sent
@@ -24,11 +25,18 @@ from vboard.cycles import cycles_at, ns_at
 from vboard.dwt import MON_EN, Debug
 from vboard.errors import GuestError, NoBlock
 from vboard.exceptions import Exceptions, Lockup
-from vboard.fabric import Bus, Peripheral, ResetKind
+from vboard.fabric import Bus, ResetKind
 from vboard.fpu import Fpu
 from vboard.mpu import Mpu
 from vboard.nvic import Nvic
-from vboard.scb import HARDFAULT_DEBUGEVT, SEVONPEND, SLEEPONEXIT, PrivateBus, Scb
+from vboard.scb import (
+    DIV_0_TRP,
+    HARDFAULT_DEBUGEVT,
+    SEVONPEND,
+    SLEEPONEXIT,
+    PrivateBus,
+    Scb,
+)
 from vboard.systick import SysTick
 
 LONGEST_SLICE = 1 << 16  # about a millisecond
@@ -72,6 +80,7 @@ class Core:
         self._base = 0  # cycles at the start of the slice
         self._slept = 0
         self._in_slice = False
+        self._trap_changed = False
         self._ending = False
         self._slice_end = 0
         self._sleeping: StopReason | None = None
@@ -89,6 +98,7 @@ class Core:
         cpu.on_error = self._error
         self.nvic.changed = self._look_again
         self.nvic.on_pend = self._pended
+        self.scb.on_division_trap = self._division_trap
         self.scb.on_reset_request = lambda: self.request_reset(ResetKind.SOFT)
         bus.ram_read, bus.ram_write = cpu.ram_read, cpu.ram_write
         bus.stall_cpu_until_ns = self._stall
@@ -103,6 +113,10 @@ class Core:
         self._reset = kind
         self._look_again()
 
+    def skip_to_ns(self, at_ns: int) -> None:
+        """Time has passed without power; for use between two runs."""
+        self._base = max(self._base, cycles_at(at_ns))
+
     def _system_off(self) -> None:
         self.off = True
         self._look_again()
@@ -110,6 +124,7 @@ class Core:
     def start(self) -> None:
         """The state that every reset leads to: vectors from address 0."""
         self.nvic.reset()
+        self._trap_changed = bool(self.scb.ccr & DIV_0_TRP)
         self.scb.reset()
         self.fpu.reset()
         self.mpu.reset()
@@ -137,6 +152,7 @@ class Core:
         self, until_ns: int | None = None, stop: Callable[[], bool] | None = None
     ) -> RunEnd:
         """Runs until `until_ns`, or `stop()` (asked between slices), or for ever."""
+        self.skip_to_ns(self.clock.now_ns)
         end = None if until_ns is None else cycles_at(until_ns)
         while True:
             if stop is not None and stop():
@@ -169,6 +185,10 @@ class Core:
                 return
         else:
             self.cpu.masked_pending = False
+        if self._trap_changed:
+            self._trap_changed = False
+            on = bool(self.scb.ccr & DIV_0_TRP)
+            self.cpu.division.watch(on, note=self.exceptions.on_fault)
         slice_end = self._base + LONGEST_SLICE
         if end is not None and end < slice_end:
             slice_end = end
@@ -244,22 +264,15 @@ class Core:
                     self._sleeping = StopReason.WFI
             case StopReason.BKPT:
                 self._breakpoint(pc)
-            case StopReason.UNDEFINED:
-                exceptions.fault(x.UNDEFINSTR, pc=pc)
-            case StopReason.INVALID_STATE:
-                exceptions.fault(x.INVSTATE, pc=pc)
-            case StopReason.UNALIGNED:
-                exceptions.fault(x.UNALIGNED, pc=pc)
             case StopReason.ABORT:
                 exceptions.fault(x.PRECISERR, pc=pc, address=self._fault_address)
-            case StopReason.FETCH:
-                self._unmapped("instruction fetch", x.IBUSERR, stop)
-            case StopReason.READ:
-                self._unmapped("load", x.PRECISERR, stop)
-            case StopReason.WRITE:
-                self._unmapped("store", x.PRECISERR, stop)
+            case StopReason.FETCH | StopReason.READ | StopReason.WRITE:
+                self._unmapped(stop)
+            case _:
+                exceptions.fault(x.FAULT_OF_STOP[stop.reason], pc=pc)
 
-    def _unmapped(self, what: str, flag: int, stop: Stop) -> None:
+    def _unmapped(self, stop: Stop) -> None:
+        what, flag = x.UNMAPPED_STOP[stop.reason]
         if self.faults != "guest":
             reason = "where there is no memory"
             if stop.address < FLASH_SIZE:
@@ -296,7 +309,8 @@ class Core:
         if address >= PRIVATE_BUS:
             value = self.private.read(address, size)
         else:
-            block = self._block(address, size)
+            self._fault_address = address
+            block = block_at(self.bus, address, size)
             value = block.read(address - block.base)
         if self.on_access is not None:
             self.on_access(False, address, size, value)
@@ -321,7 +335,8 @@ class Core:
         if address >= PRIVATE_BUS:
             self.private.write(address, size, value)
         else:
-            block = self._block(address, size)
+            self._fault_address = address
+            block = block_at(self.bus, address, size)
             block.write(address - block.base, value)
 
     def _store(self, address: int, size: int, value: int) -> None:
@@ -329,20 +344,6 @@ class Core:
         self._watch.interrupted()
         self._fault_address = address
         self.bus.flash_store(address, size, value)
-
-    def _block(self, address: int, size: int) -> Peripheral:
-        self._fault_address = address
-        block = self.bus.find(address)
-        if block is None:
-            raise NoBlock(f"no register block at 0x{address:08x}", block="bus")
-        if size != 4 or address & 3:
-            raise GuestError(
-                f"expected a 32-bit aligned access, got {8 * size} bits at "
-                f"0x{address:08x}",
-                block=block.name,
-                register=block.register_name((address - block.base) & ~3),
-            )
-        return block
 
     def _error(self, error: BaseException) -> None:
         """Returns when the guest shall see the error as a bus fault."""
@@ -378,6 +379,10 @@ class Core:
         if not self._ending:
             self._slice_end = max(self._slice_end, target)
             self.cpu.set_limit(self._slice_end - self._base)
+
+    def _division_trap(self) -> None:
+        self._trap_changed = True
+        self._look_again()
 
     def _look_again(self) -> None:
         if self._in_slice and not self._ending:

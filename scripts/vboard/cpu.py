@@ -14,7 +14,6 @@ Rule 4: a callback never calls `emu_stop` to end a slice (the access would run
 from __future__ import annotations
 
 import ctypes
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,11 +21,11 @@ import unicorn as _unicorn
 from unicorn import arm_const as arm
 
 from vboard.cpu_counter import find_counters
+from vboard.cpu_divide import DivisionTrap
 from vboard.cpu_memory import (
     FICR_BASE,
     FLASH_BASE,
     FLASH_SIZE,
-    PAGE,
     RAM_BASE,
     RAM_CODE_ALIAS,
     RAM_SIZE,
@@ -35,6 +34,7 @@ from vboard.cpu_memory import (
 )
 from vboard.cpu_registers import RegisterSet
 from vboard.cpu_stop import WFE, WFI, YIELD, Stop, StopReason, hint_before
+from vboard.cpu_unmask import UnmaskWatch
 from vboard.errors import VboardError
 
 unicorn: Any = _unicorn  # its type hints cover half of what it offers
@@ -45,10 +45,6 @@ _MMIO = (
     (0xE000_0000, 0x0010_0000),
 )
 _ENDLESS = 0xFFFF_FFFF
-
-# CPSIE i/f, and MSR to PRIMASK, BASEPRI, BASEPRI_MAX, FAULTMASK: all end a
-# translation block, so a block hook on the next address sees them.
-_UNMASK = re.compile(rb"[\x61-\x63]\xb6|[\x80-\x8f]\xf3[\x10-\x13]\x88", re.DOTALL)
 
 _REGISTERS = {
     **{f"r{n}": getattr(arm, f"UC_ARM_REG_R{n}") for n in range(13)},
@@ -68,6 +64,12 @@ _REGISTERS = {
 }
 
 
+# Exceptions of the engine (its own numbers), apart from SVC and EXC_RETURN.
+_INTERRUPTS = {
+    1: StopReason.UNDEFINED,
+    4: StopReason.UNALIGNED,
+    7: StopReason.BKPT,
+}
 _MEMORY_STOPS = {
     unicorn.UC_MEM_READ_UNMAPPED: StopReason.READ,
     unicorn.UC_MEM_READ_PROT: StopReason.READ,
@@ -100,17 +102,28 @@ class Cpu:
         self._map(RAM_BASE, self.memory.ram, unicorn.UC_PROT_ALL)
         self._map(RAM_CODE_ALIAS, self.memory.ram, unicorn.UC_PROT_ALL)
         self._error: BaseException | None = None
-        self._aborted = False
+        self._aborted = self._by_zero = False
         self._interrupt: int | None = None
         self._memory_fault: tuple[StopReason, int] | None = None
         self._counter, self._limit = find_counters(self._uc)
         self._add_hooks()
-        self._unmask_hooks: dict[int, dict[int, int]] = {}  # page: address: handle
-        self._stale_pages = set(range(0, FLASH_SIZE, PAGE))
+        self._unmask = UnmaskWatch(
+            self._uc,
+            self.memory,
+            hook_type=unicorn.UC_HOOK_BLOCK,
+            call=self._on_unmask,
+        )
         self.masked_pending = False
         self.ram_code = False  # instructions were executed from RAM
         self._sets: dict[tuple[str, ...], RegisterSet] = {}
         self._running = False
+        self.division = DivisionTrap(
+            self._uc,
+            self.memory,
+            hook_type=unicorn.UC_HOOK_CODE,
+            on_zero=self._divided_by_zero,
+        )
+        self.division.divisor = lambda number: self.get(f"r{number}")
 
     def _map(self, base: int, memory: Any, rights: int) -> None:
         view = (ctypes.c_char * len(memory)).from_buffer(memory)
@@ -181,8 +194,7 @@ class Cpu:
         if not self.memory.load(address, data):
             self._uc.ctl_remove_cache(address, address + len(data))
         if address < FLASH_SIZE:
-            for page in range(address & -PAGE, address + len(data), PAGE):
-                self._stale_pages.add(page)
+            self._unmask.flash_changed(address, len(data))
 
     def load_rom_table(self, offset: int, data: bytes) -> None:
         """Content of the CoreSight ROM table page."""
@@ -205,6 +217,24 @@ class Cpu:
         for start, _, rights in self._uc.mem_regions():
             if not rights & unicorn.UC_PROT_WRITE:
                 self._uc.mem_write(start, bytes(self._uc.mem_read(start, 4)))
+
+    def watch_execution(self, start: int, end: int, call: Callable[[int], None]) -> int:
+        """`call(address)` at each block executed in `start`..`end` - 1; a handle.
+
+        Blocks that ran while nothing was watched may stay unseen until a new one.
+        """
+        return int(
+            self._uc.hook_add(
+                unicorn.UC_HOOK_BLOCK,
+                lambda uc, address, size, data: call(address),
+                begin=start,
+                end=end - 1,
+            )
+        )
+
+    def unwatch(self, handle: int) -> None:
+        """Ends a `watch_execution`; not for use in its callback."""
+        self._uc.hook_del(handle)
 
     # Execution
 
@@ -233,7 +263,7 @@ class Cpu:
 
     def run(self, limit: int) -> Stop:
         """Executes at most `limit` (>= 1) instructions from the current PC."""
-        self._aborted = False
+        self._aborted = self._by_zero = False
         self._interrupt = None
         self._memory_fault = None
         if self.ram_code and self._ram_hooks:
@@ -242,7 +272,7 @@ class Cpu:
             self._ram_hooks.clear()
             self._uc.ctl_flush_tb()
         if self.masked_pending:
-            self._watch_unmasking()
+            self._unmask.refresh(ram=self.ram_code)
         uc = self._uc
         failure = unicorn.UC_ERR_OK
         self._running = True
@@ -270,7 +300,8 @@ class Cpu:
         pc = self.get("pc")
         before = max(executed - 1, 0)
         if self._aborted:
-            return Stop(StopReason.ABORT, before, pc)
+            reason = StopReason.DIVISION if self._by_zero else StopReason.ABORT
+            return Stop(reason, before, pc)
         if self._memory_fault is not None:
             reason, address = self._memory_fault
             if reason is StopReason.FETCH and pc >= 0xFFFF_FFE0:
@@ -298,12 +329,8 @@ class Cpu:
         if number in (3, 8) and pc >= 0xFFFF_FFE0:
             return Stop(StopReason.EXC_RETURN, executed, pc)
         before = max(executed - 1, 0)
-        if number == 7:
-            return Stop(StopReason.BKPT, before, pc)
-        if number == 4:
-            return Stop(StopReason.UNALIGNED, before, pc)
-        if number == 1:
-            return Stop(StopReason.UNDEFINED, before, pc)
+        if number in _INTERRUPTS:
+            return Stop(_INTERRUPTS[number], before, pc)
         if number == 3:
             return Stop(StopReason.FETCH, before, pc, pc)
         raise VboardError(f"engine exception {number} at 0x{pc:08x}")
@@ -342,6 +369,10 @@ class Cpu:
         self._interrupt = number
         self._uc.emu_stop()
 
+    def _divided_by_zero(self) -> None:
+        self._by_zero = True
+        self.abort()
+
     def _fail(self, error: BaseException) -> None:
         """Hands the error to the owner, who may turn it into a guest exception."""
         try:
@@ -352,39 +383,6 @@ class Cpu:
             self.abort()
 
     # Unmasking instructions
-
-    def _watch_unmasking(self) -> None:
-        """Sees to it that a slice ends when the guest lowers a mask.
-
-        Interrupts that wait for PRIMASK, BASEPRI or FAULTMASK must be taken right
-        behind the instruction that lets them in.
-        """
-        pages, self._stale_pages = self._stale_pages, set()
-        for page in pages:
-            self._watch_page(page, self.memory.flash[page : page + PAGE + 4])
-        if self.ram_code:
-            for page in range(0, RAM_SIZE, PAGE):
-                self._watch_page(
-                    RAM_BASE + page, self.memory.ram[page : page + PAGE + 4]
-                )
-
-    def _watch_page(self, page: int, content: bytes) -> None:
-        wanted = {
-            page + match.end()
-            for match in _UNMASK.finditer(content)
-            if match.start() % 2 == 0 and match.start() < PAGE
-        }
-        hooks = self._unmask_hooks.get(page, {})
-        if wanted == hooks.keys():
-            return
-        for address in hooks.keys() - wanted:
-            self._uc.hook_del(hooks.pop(address))
-        for address in wanted - hooks.keys():
-            hooks[address] = self._uc.hook_add(
-                unicorn.UC_HOOK_BLOCK, self._on_unmask, begin=address, end=address
-            )
-            self._uc.ctl_remove_cache(address, address + 2)
-        self._unmask_hooks[page] = hooks
 
     def _on_ram_code(self, uc: object, address: int, size: int, data: object) -> None:
         if not self.ram_code:

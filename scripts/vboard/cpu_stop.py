@@ -19,6 +19,7 @@ class StopReason(enum.Enum):
     UNDEFINED = "undefined instruction"
     INVALID_STATE = "branch to an address without the Thumb bit"
     UNALIGNED = "unaligned access"
+    DIVISION = "division by zero"
     EXC_RETURN = "exception return"
     FETCH = "fetch from unmapped memory"
     READ = "load from unmapped memory"

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from vboard import nvic as n
 from vboard import scb as s
 from vboard.cpu import Cpu
+from vboard.cpu_stop import StopReason
 from vboard.errors import GuestError
 from vboard.fpu import LSPACT, LSPEN, Fpu
 from vboard.nvic import Nvic, exception_name
@@ -41,6 +42,19 @@ _FAULT_NAMES = {
     UNDEFINSTR: "UNDEFINSTR", INVSTATE: "INVSTATE", INVPC: "INVPC",
     NOCP: "NOCP", UNALIGNED: "UNALIGNED", DIVBYZERO: "DIVBYZERO",
 }  # fmt: skip
+
+# What a stop of the engine means to CFSR.
+FAULT_OF_STOP = {
+    StopReason.UNDEFINED: UNDEFINSTR,
+    StopReason.INVALID_STATE: INVSTATE,
+    StopReason.UNALIGNED: UNALIGNED,
+    StopReason.DIVISION: DIVBYZERO,
+}
+UNMAPPED_STOP = {
+    StopReason.FETCH: ("instruction fetch", IBUSERR),
+    StopReason.READ: ("load", PRECISERR),
+    StopReason.WRITE: ("store", PRECISERR),
+}
 
 _RETURNS = {  # EXC_RETURN bits 3..0: (to handler mode, PSP)
     0x1: (True, False),

@@ -60,6 +60,7 @@ class Scb:
         self._nvic = nvic
         self._current = current_exception
         self.on_reset_request: Callable[[], None] = lambda: None
+        self.on_division_trap: Callable[[], None] = lambda: None  # DIV_0_TRP changed
         self.reset()
 
     def reset(self) -> None:
@@ -122,7 +123,10 @@ class Scb:
             case 0xD10:
                 self.scr = value & (SLEEPONEXIT | SLEEPDEEP | SEVONPEND)
             case 0xD14:
+                changed = (self.ccr ^ value) & DIV_0_TRP
                 self.ccr = value & 0x31B
+                if changed:
+                    self.on_division_trap()
             case 0xD18 | 0xD1C | 0xD20:
                 self._write_shpr(_SHPR_FIRST + offset - SHPR1, value, mask)
             case 0xD24:

@@ -297,3 +297,77 @@ def test_strict_runs_end_with_the_cause(
     with pytest.raises(GuestError) as caught:
         program.run()
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("instruction", ["udiv", "sdiv"])
+def test_division_by_zero_traps_when_asked_to(tmp_path: Path, instruction: str) -> None:
+    """Without DIV_0_TRP the result is 0; with it UsageFault, DIVBYZERO, at the PC."""
+    program = Program(
+        tmp_path,
+        f"""
+.equ SKIP, 4
+reset:
+    movs r2, #100
+    movs r3, #0
+    {instruction} r4, r2, r3
+    log r4
+    poke 0xE000ED14, 0x210
+    movs r2, #100
+    movs r3, #7
+    {instruction} r4, r2, r3
+    log r4
+    movs r3, #0
+    ldr r4, =culprit
+    log r4
+culprit:
+    {instruction} r4, r2, r3
+    done
+{HANDLER}
+""",
+        handlers={HARD_FAULT: "fault"},
+    )
+    first, second, culprit, *log = program.run()
+    assert (first, second) == (0, 14)
+    assert log == [HARD_FAULT, 1 << 25, 1 << 30, culprit & ~1]
+
+
+def test_a_conditional_division_is_not_trapped(tmp_path: Path) -> None:
+    """In an IT block the model cannot tell whether it executes."""
+    program = Program(
+        tmp_path,
+        """
+reset:
+    poke 0xE000ED14, 0x210
+    movs r2, #100
+    movs r3, #0
+    movs r4, #9
+    cmp r3, #0
+    it ne
+    udivne r4, r2, r3
+    log r4
+    done
+""",
+    )
+    assert program.run() == [9]
+
+
+def test_too_many_divisions_are_not_trapped_but_noted(tmp_path: Path) -> None:
+    """The note says how many there are."""
+    divisions = "\n".join(["    udiv r5, r2, r3"] * 25)
+    program = Program(
+        tmp_path,
+        f"""
+reset:
+    poke 0xE000ED14, 0x210
+    movs r2, #100
+    movs r3, #0
+    udiv r4, r2, r3
+    log r4
+    done
+    {divisions}
+""",
+    )
+    assert program.run() == [0]
+    assert program.faults == [
+        "note: DIV_0_TRP is not modelled for 26 divisions (up to 24); x / 0 gives 0"
+    ]
