@@ -56,6 +56,10 @@ class UartPort:
         self.attach(self.rx, self.tx)
         self._clear()
 
+    def use_faults(self, faults: FaultPlan) -> None:
+        """Byte faults from now on."""
+        self._faults = faults
+
     def attach(self, rx: Wire, tx: Wire) -> None:
         """Uses these wires: `rx` towards the modem, `tx` away from it."""
         self.rx.on_burst = self.rx.on_take_back = None

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one case and says what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from vboard.campaign.case import Case, CaseError
+from vboard.campaign.power import Operation, Start, state_after_cut
+from vboard.campaign.record import Recorder, Recording, begin, finish
+from vboard.campaign.rig import Rig
+from vboard.modem.faults import FaultPlan
+from vboard.nv import NvMemory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The verdict on one case: `lost` says why, or is empty."""
+
+    id: str
+    outcome: str = ""
+    lost: str = ""
+    fault: str = ""  # what went wrong whatever the case may end with
+    recovery_ns: int = 0  # power-on to a running application
+    resets: int = 0
+    wear: Mapping[int, int] = field(default_factory=dict)  # page: erases in the case
+    fired: int = 0
+
+
+class Judge:
+    """Judges cases of one recorded scenario on one rig."""
+
+    def __init__(self, rig: Rig, recording: Recording) -> None:
+        self.rig = rig
+        self.recording = recording
+        self.scratch = NvMemory()
+
+    def start_of(self, case: Case) -> Start:
+        """Where the case starts: the factory, or after its (last) cut."""
+        start = self.recording.start
+        operations = self.recording.operations
+        for index, cut in enumerate(case.cuts):
+            if index:
+                operations = self.operations_from(start, case)
+            operation = _find(operations, cut.operation)
+            if operation is None or operation.kind is not cut.kind:
+                raise CaseError(
+                    f"case {case.id}: there is no {cut.kind.value} with number "
+                    f"{cut.operation} in this run"
+                )
+            start = Start(
+                nv=state_after_cut(self.scratch, operation, cut.when, case.seed),
+                modem=operation.modem if case.modem == "kept" else None,
+                files=operation.files,
+            )
+        return start
+
+    def operations_from(self, start: Start, case: Case) -> tuple[Operation, ...]:
+        """The operations of the recovery from `start`."""
+        with Recorder(self.rig) as recorder:
+            self._run(start, case)
+        return tuple(recorder.operations)
+
+    def judge(self, case: Case, start: Start | None = None) -> Result:
+        """Runs the case from `start` (found out when not given)."""
+        if start is None:
+            start = self.start_of(case)
+        rig = self.rig
+        label, plan, recovery_ns = self._run(start, case)
+        before = self.recording.start.nv.wear
+        wear = {
+            page: now - then
+            for page, (now, then) in enumerate(zip(rig.nv.wear, before, strict=True))
+            if now != then
+        }
+        result = Result(
+            id=case.id,
+            outcome=label,
+            fault=rig.seen.fault or rig.secret_in_flash(label),
+            recovery_ns=recovery_ns,
+            resets=rig.resets,
+            wear=wear,
+            fired=sum(fault.fired for fault in plan.faults),
+        )
+        return replace(result, lost=self.verdict(case, result))
+
+    def verdict(self, case: Case, result: Result) -> str:
+        """Why the case is lost, or ""; `result` may be that of an equal case."""
+        if result.fault:
+            return result.fault
+        if result.outcome not in self._allowed(case):
+            return f"ends with '{result.outcome}', which is not allowed after this cut"
+        budget = self.recording.scenario.bounds.page_wear
+        for page, erases in result.wear.items():
+            if erases > budget:
+                return f"page 0x{page << 12:05x} was erased {erases} times"
+        return ""
+
+    def _run(self, start: Start, case: Case) -> tuple[str, FaultPlan, int]:
+        rig = self.rig
+        plan = FaultPlan.parse(case.faults or rig.scenario.faults)
+        if case.cuts:
+            rig.power_on(start, faults=plan, seed=case.seed)
+        else:
+            begin(rig, start, faults=plan, seed=case.seed)
+        rig.resets = 0
+        label = finish(rig)
+        return label, plan, rig.recovery_ns
+
+    def _allowed(self, case: Case) -> frozenset[str]:
+        scenario, changed = self.recording.scenario, self.recording.changed_from
+        if not case.cuts:
+            return frozenset((scenario.uncut,)) | (
+                scenario.allowed if case.faults else frozenset()
+            )
+        cut = case.cuts[0]
+        gone = changed is not None and (
+            cut.operation > changed
+            or (cut.operation == changed and cut.when.value != "before")
+        )
+        return scenario.allowed_after if gone else scenario.allowed
+
+
+def _find(operations: tuple[Operation, ...], number: int) -> Operation | None:
+    first = operations[0].number if operations else 1
+    if first <= number < first + len(operations):
+        return operations[number - first]
+    return None

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs groups of cases on all cores.
+
+Rule 1: workers are forked after the recordings exist, so that nothing but names and
+        verdicts travels between processes.
+Rule 2: each worker makes one board per scenario and keeps it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vboard.campaign.judge import Judge, Result
+from vboard.campaign.plan import Group
+from vboard.campaign.record import Recording
+from vboard.campaign.rig import Rig
+
+
+@dataclass(frozen=True)
+class Work:
+    """A recording and what is to be run of it."""
+
+    recording: Recording
+    groups: tuple[Group, ...]
+
+
+_work: tuple[Work, ...] = ()
+_judges: dict[int, Judge] = {}
+_base: Path | None = None
+
+
+def modem_folder() -> Path:
+    """A new folder for a modem's files, in memory where the host has such a place."""
+    shared = Path("/dev/shm")
+    base = _base or (shared if shared.is_dir() else None)
+    return Path(tempfile.mkdtemp(prefix="vboard-", dir=base))
+
+
+def judge_group(judge: Judge, group: Group) -> list[Result]:
+    """Runs the first case; every other gets its own verdict on the same run."""
+    result = judge.judge(group.first)
+    return [
+        dataclasses.replace(result, id=case.id, lost=judge.verdict(case, result))
+        for case in group.cases
+    ]
+
+
+def _run(task: tuple[int, int]) -> tuple[int, list[Result]]:
+    index, number = task
+    work = _work[index]
+    if index not in _judges:
+        _judges[index] = Judge(
+            Rig(work.recording.scenario, modem_folder()), work.recording
+        )
+    return index, judge_group(_judges[index], work.groups[number])
+
+
+def run_all(
+    work: Sequence[Work], *, jobs: int, chunk: int = 8
+) -> Iterator[tuple[int, list[Result]]]:
+    """Verdicts as they come: index into `work`, results of one group."""
+    global _work
+    _work = tuple(work)
+    _judges.clear()
+    tasks = [
+        (index, number)
+        for index, item in enumerate(work)
+        for number in range(len(item.groups))
+    ]
+    if jobs == 1 or len(tasks) == 1:
+        try:
+            yield from map(_run, tasks)
+        finally:
+            _close()
+        return
+    context = multiprocessing.get_context("fork")
+    base = modem_folder()
+    try:
+        with context.Pool(min(jobs, len(tasks)), _begin, (base,)) as pool:
+            yield from pool.imap_unordered(_run, tasks, chunksize=chunk)
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def _begin(base: Path) -> None:
+    """In a new worker: its folders go where the parent removes them."""
+    global _base
+    _base = base
+
+
+def _close() -> None:
+    for judge in _judges.values():
+        folder = judge.rig.storage.folder
+        judge.rig.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    _judges.clear()

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One board with its modem, used again for case after case.
+
+Rule 1: a case begins at a whole second of simulated time, with the board's count of
+        resets at zero and a new modem, so that it runs the same alone or as the
+        thousandth.
+Rule 2: the first instruction in a guarded region after each reset is looked at: the
+        region's content must be one of its images, judged at that very instant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vboard.board import Board
+from vboard.campaign.power import OFF_MS, ModemMoment, Start
+from vboard.campaign.scenario import Image, Region, Scenario
+from vboard.clock import NS_PER_MS, NS_PER_S
+from vboard.cpu_stop import RunEnd
+from vboard.errors import GuestError
+from vboard.fabric import ResetKind
+from vboard.modem.faults import FaultPlan
+from vboard.modem.line import Mode
+from vboard.modem.sim7600 import Sim7600
+from vboard.modem.storage import Storage
+from vboard.nv import FLASH_SIZE, NvMemory
+from vboard.wire import Burst
+
+RAM_BASE, RAM_SIZE = 0x2000_0000, 0x4_0000
+
+
+@dataclass
+class Seen:
+    """What happened since the last power-on."""
+
+    resets: int = 0
+    ran: dict[str, Image] = field(default_factory=dict)  # region: image, last boot
+    shown: bool = False  # the application's console text came
+    shown_ns: int = 0
+    entered_ns: int = 0
+    fault: str = ""  # why the case is lost already
+    console: bytearray = field(default_factory=bytearray)
+
+
+class Rig:
+    """The machine. `folder` is where the modem's files are kept."""
+
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        self.scenario = scenario
+        self.nv = NvMemory()
+        self.board = Board(self.nv)
+        self.storage = Storage(folder)
+        self.faults = FaultPlan()
+        self.modem: Sim7600 | None = None
+        self.seen = Seen()
+        self.started_ns = 0
+        self.resets = 0  # of the whole case
+        self.recovery_ns = 0  # until an application ran for the first time
+        self.log: Callable[[int, str], None] | None = None
+        self._files: dict[str, bytes] = {}
+        self._stamps: dict[str, tuple[int, int, int]] = {}
+        self._hooks: dict[str, int] = {}
+        self._spent: list[str] = []
+        self._command, self._command_ns = "", 0
+        self._known: dict[bytes, Image] = {}
+        self._early: list[Burst] = []
+        self.board.uart(scenario.console_uart).tx.on_burst = self._on_console
+        self.board.on_reset.append(self._on_reset)
+
+    # Power
+
+    def power_on(self, start: Start, *, faults: FaultPlan, seed: int) -> None:
+        """Everything as `start` says, and the supply comes."""
+        if self.modem is not None:
+            self.modem.power_off()
+        self._align()
+        self.nv.restore(start.nv)
+        self._put_files(start.files)
+        self.faults = faults
+        clock = self.board.clock
+        modem = Sim7600(
+            clock, self.storage, faults=faults, seed=seed, trace=self._trace
+        )
+        self.modem = modem
+        self._command = ""
+        if start.modem is None:
+            modem.power_on()
+        else:
+            self._go_on(modem, start.modem)
+        self.board.seed, self.board.resets = seed, 0
+        self.seen = Seen()
+        self.board.power_cycle()
+        self._wire(modem)
+        self.started_ns = clock.now_ns
+        self.resets = self.recovery_ns = 0
+
+    def use_faults(self, faults: FaultPlan) -> None:
+        """The modem's faults from now on."""
+        assert self.modem is not None
+        self.faults = self.modem.faults = faults
+        self.modem.port.use_faults(faults)
+
+    def power_cycle(self) -> None:
+        """The chip's supply goes and comes; the modem keeps its own."""
+        self.seen = Seen()
+        self.board.power_cycle()
+
+    def _align(self) -> None:
+        clock, core = self.board.clock, self.board.core
+        target = (clock.now_ns // NS_PER_S + 2) * NS_PER_S
+        clock.advance_to_ns(target)
+        core.skip_to_ns(target)
+
+    def _go_on(self, modem: Sim7600, moment: ModemMoment) -> None:
+        """The modem goes on with what it did when the chip lost power."""
+        clock = self.board.clock
+        modem.start_ready()
+        modem.port.baud = moment.baud
+        modem.line.echo = moment.echo
+        self._early = []
+        modem.tx.on_burst = self._early.append
+        if moment.command:
+            modem.line.echo = False
+            modem.line.feed(moment.command.encode() + b"\r")
+            modem.line.echo = moment.echo
+        off_ns = (moment.since_ms + OFF_MS) * NS_PER_MS
+        clock.advance_to_ns(clock.now_ns + off_ns)
+        self.board.core.skip_to_ns(clock.now_ns)
+
+    def _wire(self, modem: Sim7600) -> None:
+        uart = self.board.uart(self.scenario.modem_uart)
+        early, self._early = self._early, []
+        modem.attach(uart.tx, uart.rx)
+        now_ns = self.board.clock.now_ns
+        for burst in early:  # what is still on the wire
+            gone = max(0, math.ceil((now_ns - burst.start_ns) / burst.byte_ns))
+            if gone < len(burst.data):
+                start_ns = burst.start_ns + gone * burst.byte_ns
+                uart.rx.send(
+                    Burst(start_ns, burst.byte_ns, burst.data[gone:], burst.bits)
+                )
+
+    # The modem's files
+
+    def _put_files(self, files: Mapping[str, bytes]) -> None:
+        if self.files() == files:
+            return
+        for path in list(self._files):
+            if path not in files:
+                self.storage.delete(path)
+        self.storage.make_drives("CEF")
+        for path, data in files.items():
+            if self._files.get(path) != data:
+                self.storage.write(path, data, seconds=1_767_225_600)
+        self.files()
+
+    def files(self) -> dict[str, bytes]:
+        """What the modem's drives hold now, by path."""
+        stamps: dict[str, tuple[int, int, int]] = {}
+        for drive in "CDEF":
+            folder = self.storage.folder / drive
+            if not folder.is_dir():
+                continue
+            for place in folder.iterdir():
+                if place.is_file():
+                    stat = place.stat()
+                    stamps[f"{drive}:/{place.name}"] = (
+                        stat.st_ino,
+                        stat.st_mtime_ns,
+                        stat.st_size,
+                    )
+        if stamps != self._stamps:
+            self._files = {path: self.storage.read(path) for path in stamps}
+            self._stamps = stamps
+        return self._files
+
+    def moment(self) -> ModemMoment:
+        """What the modem is doing now."""
+        modem = self.modem
+        assert modem is not None
+        busy = modem.line.mode is Mode.BUSY and bool(self._command)
+        since_ns = self.board.clock.now_ns - self._command_ns
+        return ModemMoment(
+            baud=modem.port.baud,
+            echo=modem.line.echo,
+            command=self._command if busy else "",
+            # Steps of 10 ms: a tenth of a page on its way.
+            since_ms=since_ns // (10 * NS_PER_MS) * 10 if busy else 0,
+        )
+
+    def _trace(self, text: str) -> None:
+        if text.startswith(">> "):
+            self._command, self._command_ns = text[3:], self.board.clock.now_ns
+        if self.log is not None:
+            self.log(self.board.clock.now_ns, f"modem {text}")
+
+    # Running
+
+    def run_until(self, stop: Callable[[], bool], *, limit_ns: int) -> None:
+        """Runs until `stop`, or until the case is lost (`seen.fault` says why)."""
+        seen, bounds = self.seen, self.scenario.bounds
+
+        def look() -> bool:
+            if self._spent:
+                self._unhook()
+            return bool(seen.fault) or seen.resets > bounds.resets or stop()
+
+        try:
+            end = self.board.run(limit_ns, look)
+        except GuestError as error:
+            seen.fault = f"the chip does not allow it: {error}"
+            return
+        if seen.resets > bounds.resets:
+            seen.fault = seen.fault or f"more than {bounds.resets} resets"
+        elif end is RunEnd.TIME and not stop():
+            seconds = (limit_ns - self.started_ns) // NS_PER_S
+            seen.fault = seen.fault or f"no application within {seconds} s"
+        elif end is RunEnd.IDLE and not seen.shown:
+            seen.fault = seen.fault or "the processor sleeps for ever"
+
+    def run_to_application(self, *, settle_ms: int) -> None:
+        """Until an application has run for `settle_ms` without a reset."""
+        clock, settle_ns = self.board.clock, settle_ms * NS_PER_MS
+        limit_ns = self.started_ns + self.scenario.bounds.time_s * NS_PER_S
+        seen = self.seen
+        self.run_until(
+            lambda: seen.shown and clock.now_ns - seen.shown_ns >= settle_ns,
+            limit_ns=limit_ns,
+        )
+        self.recovery_ns = self.recovery_ns or seen.shown_ns - self.started_ns
+
+    # What the board tells
+
+    def _on_console(self, burst: Burst) -> None:
+        seen = self.seen
+        seen.console += burst.data
+        if self.log is not None:
+            for line in burst.data.decode(errors="replace").splitlines():
+                if line:
+                    self.log(self.board.clock.now_ns, line)
+        image = seen.ran.get(self.scenario.app_region)
+        if not seen.shown and image is not None and image.console in seen.console:
+            seen.shown, seen.shown_ns = True, self.board.clock.now_ns
+
+    def _on_reset(self, kind: ResetKind) -> None:
+        seen = self.seen
+        seen.resets += kind is not ResetKind.POWER_ON
+        self.resets += kind is not ResetKind.POWER_ON
+        seen.ran.clear()
+        seen.shown = False
+        seen.console.clear()
+        for region in self.scenario.regions:
+            if region.name not in self._hooks:
+                self._hooks[region.name] = self.board.cpu.watch_execution(
+                    region.start,
+                    region.start + region.size,
+                    lambda address, region=region: self._executes(region, address),
+                )
+        self._spent.clear()
+
+    def _unhook(self) -> None:
+        for name in self._spent:
+            self.board.cpu.unwatch(self._hooks.pop(name))
+        self._spent.clear()
+
+    def _executes(self, region: Region, address: int) -> None:
+        seen = self.seen
+        if region.name in seen.ran or seen.fault:
+            return
+        for image in region.images:
+            if self._matches(image):
+                seen.ran[region.name] = image
+                break
+        else:
+            seen.fault = f"unverified code executed at 0x{address:08x} ({region.name})"
+            return
+        self._spent.append(region.name)
+        if region.name == self.scenario.app_region:
+            seen.entered_ns = self.board.clock.now_ns
+            seen.shown = not image.console
+            seen.shown_ns = seen.entered_ns
+            if self.scenario.ram_is_checked:
+                self._check_ram()
+
+    def _matches(self, image: Image) -> bool:
+        data = self.nv.flash[image.start : image.start + image.size]
+        return hashlib.sha256(data).digest() == image.sha256
+
+    def _check_ram(self) -> None:
+        ram = self.board.ram_read(RAM_BASE, RAM_SIZE)
+        for secret in self.scenario.secrets:
+            at = ram.find(secret.data)
+            if at >= 0:
+                self.seen.fault = (
+                    f"{secret.name} is in RAM at 0x{RAM_BASE + at:08x} when the "
+                    "application starts"
+                )
+
+    def secret_in_flash(self, label: str) -> str:
+        """Which secret is in flash though it must not be with outcome `label`."""
+        for secret in self.scenario.secrets:
+            if label in secret.kept_with:
+                continue
+            at = self.nv.flash.find(secret.data, 0, FLASH_SIZE)
+            if at >= 0:
+                return f"{secret.name} is left in flash at 0x{at:05x}"
+        return ""
+
+    def close(self) -> None:
+        """Switches everything off."""
+        if self.modem is not None:
+            self.modem.power_off()
+        self.board.close()
