@@ -19,7 +19,6 @@ target_compile_options(ota_firmware_flags INTERFACE
     -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.
     -ffile-prefix-map=${CMAKE_BINARY_DIR}=build
     $<$<COMPILE_LANGUAGE:C>:${OTA_WARNINGS}>
-    $<$<COMPILE_LANGUAGE:C>:-ffreestanding>
     $<$<COMPILE_LANGUAGE:C>:-fstack-usage>
     $<$<COMPILE_LANGUAGE:C>:-fcallgraph-info=su>)
 target_link_options(ota_firmware_flags INTERFACE

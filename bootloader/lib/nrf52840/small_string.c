@@ -105,7 +105,11 @@ int strncmp(const char *left, const char *right, size_t size)
 
 int strcmp(const char *left, const char *right)
 {
-    return strncmp(left, right, SIZE_MAX);
+    while (*left == *right && *left != '\0') {
+        left++;
+        right++;
+    }
+    return (uint8_t)*left - (uint8_t)*right;
 }
 
 char *strchr(const char *text, int value)
