@@ -19,7 +19,7 @@ from vboard.clock import Clock
 from vboard.cpu import Cpu
 from vboard.cpu_access import block_at
 from vboard.cpu_memory import FLASH_SIZE, RAM_BASE, RAM_SIZE
-from vboard.cpu_poll import LONGEST_JUMP, PollWatch, machine_state
+from vboard.cpu_poll import LONGEST_JUMP, PollWatch, SpinWatch, machine_state
 from vboard.cpu_stop import RunEnd, Stop, StopReason, event_sent
 from vboard.cycles import cycles_at, ns_at
 from vboard.dwt import MON_EN, Debug
@@ -89,6 +89,7 @@ class Core:
         self._reset: ResetKind | None = None
         self._fault_address: int | None = None
         self._watch = PollWatch(machine_state(self.cpu))
+        self._spin = SpinWatch(machine_state(self.cpu))
         self.do_reset: Callable[[ResetKind], None]
         self._connect()
 
@@ -219,7 +220,7 @@ class Core:
 
     def _sleep(self, end: int | None) -> bool:
         """Jumps to the next alarm; False when there is none and no `end`."""
-        if not self.off and self._awake():
+        if not self.off and self._awake() and not self._spin.stuck(self.cpu.get("pc")):
             self._sleeping = None
             self._sleep_signal.set(0)
             return True
@@ -231,6 +232,7 @@ class Core:
         if end is not None and target > end:
             target = end
         if target > self._base:
+            self._spin.slept()
             self._slept += target - self._base
             self._base = target
         self.clock.advance_to_ns(ns_at(self._base))

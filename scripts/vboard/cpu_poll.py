@@ -129,3 +129,36 @@ class PollWatch:
                 return 0
             self._phase = _Phase.PROVEN
         return self._period
+
+
+class SpinWatch:
+    """Finds a WFI that never sleeps: an interrupt is pending, but masked for good.
+
+    The chip executes such a loop at full speed; with the same registers and RAM at
+    the same WFI twice, nothing but an alarm can change that, and time may jump there.
+    """
+
+    _LOOKS = 64  # passes between two comparisons
+
+    def __init__(self, state: Callable[[], object]) -> None:
+        self._state = state
+        self._passes = 0
+        self._pc = 0
+        self._seen: object = None
+
+    def slept(self) -> None:
+        """Time went by in a WFI."""
+        self._passes = 0
+
+    def stuck(self, pc: int) -> bool:
+        """A WFI before `pc` ended at once; True when it will for ever."""
+        if pc != self._pc:
+            self._pc, self._passes = pc, 0
+        self._passes += 1
+        phase = self._passes % self._LOOKS
+        if phase == 0:
+            self._seen = self._state()
+        if phase == 1 and self._passes > 1:
+            seen, self._seen = self._seen, None
+            return self._state() == seen
+        return False

@@ -217,3 +217,31 @@ loop:
 """,
     )
     assert program.run() == [2001]
+
+
+def test_a_wfi_that_never_sleeps_does_not_hold_time_up(tmp_path: Path) -> None:
+    """A tick is pending and masked for good: ten seconds take few passes."""
+    program = Program(
+        tmp_path,
+        f"""
+reset:
+    cpsid i
+{TICK}
+loop:
+    wfi
+    b loop
+""",
+        handlers={SYSTICK: "unexpected"},
+    )
+    board = program.board
+    passes = 0
+    run = board.cpu.run
+
+    def counting(limit: int) -> object:
+        nonlocal passes
+        passes += 1
+        return run(limit)
+
+    board.core.cpu.run = counting  # type: ignore[assignment]
+    assert board.run(100_000_000) is RunEnd.TIME
+    assert passes < 100 * 100
