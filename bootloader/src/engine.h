@@ -1,5 +1,19 @@
 // What the engine's own files share. Nothing outside includes this.
 //
+// The steps (DESIGN.md has the reasons). Each is a function that returns the
+// next one, and is run again when a reset cuts it:
+//
+//  step       effect                    flash after it  a reset leads to
+//  IDLE       nothing                   CURRENT         IDLE
+//  ACCEPT     PENDING and step CHECK    CURRENT         CHECK, or it is lost
+//  CHECK      reads the whole file      CURRENT         CHECK
+//  PROGRAM    page, mark, page ...      a mixture       PROGRAM
+//  VERIFY     hash of flash             PENDING         VERIFY
+//  TRIAL      starts PENDING            PENDING         TRIAL
+//  COMMIT     CURRENT := PENDING        new CURRENT     TRIAL or IDLE
+//  ROLLBACK   CURRENT's file, as above  a mixture       ROLLBACK
+//  COPY_...   staging over bootloader   CURRENT         COPY_BOOTLOADER
+//
 // SPDX-License-Identifier: Apache-2.0
 #ifndef OTA_ENGINE_H
 #define OTA_ENGINE_H

@@ -72,3 +72,14 @@ def test_every_program_lists_tests() -> None:
     """A C test program without tests would pass for nothing."""
     assert SOURCES
     assert all(listed_tests(source) for source in SOURCES)
+
+
+def test_the_design_has_a_row_for_every_step() -> None:
+    """DESIGN.md's table of steps and the engine's enum name the same steps."""
+    root = HERE.parents[1]
+    section = (root / "DESIGN.md").read_text().split("## Update engine")[1]
+    table = section.split("| step |")[1].split("\n\n")[0]
+    rows = set(re.findall(r"^\| ([A-Z_]+) \|", table, re.M))
+    header = (root / "bootloader/include/ota/boot_status.h").read_text()
+    steps = set(re.findall(r"OTA_STEP_([A-Z_]+) =", header))
+    assert rows == steps | {"ACCEPT", "COMMIT"}  # single writes, never stored

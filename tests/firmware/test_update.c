@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "bench.h"
-#include "crc32.h"
 
 static struct bench bench;
 static struct bench_image old_image;
@@ -65,162 +64,6 @@ static void updates_from_a_file_without_header(void **state)
 {
     (void)state;
     run_update(false);
-}
-
-/// Refused requests: nothing in flash changes ///
-
-static void expect_refused(int error)
-{
-    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
-    assert_int_equal(BOOT_REASON_REFUSED, bench.status.reason);
-    assert_int_equal(error, bench.status.last_error);
-    assert_int_equal(1, bench.status.app_version);
-    assert_int_equal(0, bench.flash.operations);
-    // Cleared: it does not come again, and no key stays in RAM.
-    static const struct boot_request blank;
-    assert_memory_equal(&blank, &bench.request, sizeof blank);
-    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
-    assert_int_equal(BOOT_REASON_NORMAL, bench.status.reason);
-}
-
-static void seal(void)
-{
-    bench.request.crc = crc32_update(0, &bench.request, 192);
-}
-
-static void refuses_malformed_requests(void **state)
-{
-    (void)state;
-    bench_request(&bench, &new_image);
-    bench.request.crc ^= 1u;
-    expect_refused(OTA_E_REQUEST);
-    bench_request(&bench, &new_image);
-    bench.request.format = 2;
-    seal();
-    expect_refused(OTA_E_REQUEST);
-    bench_request(&bench, &new_image);
-    bench.request.size = 192;
-    seal();
-    expect_refused(OTA_E_REQUEST);
-    bench_request(&bench, &new_image);
-    bench.request.command = 2;
-    seal();
-    expect_refused(OTA_E_REQUEST);
-    bench_request(&bench, &new_image);
-    bench.request.flags = 0x80000000u;
-    seal();
-    expect_refused(OTA_E_REQUEST);
-}
-
-static void refuses_bad_sizes(void **state)
-{
-    (void)state;
-    bench_request(&bench, &new_image);
-    bench.request.fw_info.ebin_size += 16;
-    seal();
-    expect_refused(OTA_E_SIZE);
-    bench_request(&bench, &new_image);
-    bench.request.fw_info.pbin_size = 0;
-    bench.request.fw_info.ebin_size = 16;
-    seal();
-    expect_refused(OTA_E_SIZE);
-    bench_request(&bench, &new_image);
-    bench.request.fw_info.pbin_size = 0xFFFFFFFF;
-    bench.request.fw_info.ebin_size = 0;
-    seal();
-    expect_refused(OTA_E_SIZE);
-}
-
-static void refuses_bad_ranges(void **state)
-{
-    (void)state;
-    static const uint32_t bases[] = {0, BENCH_APP + 0x1000, BENCH_STAGING,
-                                     BENCH_JOURNAL, 0xFFFFF000u};
-    for (size_t i = 0; i < 5; i++) {
-        bench_request(&bench, &new_image);
-        bench.request.fw_info.fp_base = bases[i];
-        seal();
-        expect_refused(OTA_E_RANGE);
-    }
-    bench_request(&bench, &new_image);
-    bench.request.fw_info.pbin_size = BENCH_APP_SIZE + 1;
-    bench.request.fw_info.ebin_size = BENCH_APP_SIZE + 16;
-    seal();
-    expect_refused(OTA_E_RANGE);
-    bench_request(&bench, &new_image);
-    bench.request.fw_info.fp_base = BENCH_BOOTLOADER;
-    bench.request.fw_info.pbin_size = BENCH_BOOTLOADER_SIZE + 1;
-    bench.request.fw_info.ebin_size = BENCH_BOOTLOADER_SIZE + 16;
-    seal();
-    expect_refused(OTA_E_RANGE);
-}
-
-static void refuses_bad_paths(void **state)
-{
-    (void)state;
-    bench_request(&bench, &new_image);
-    bench.request.path[3] = '"';
-    seal();
-    expect_refused(OTA_E_PATH);
-    bench_request(&bench, &new_image);
-    bench.request.path[63] = 'x';
-    seal();
-    expect_refused(OTA_E_PATH);
-}
-
-static void refuses_what_already_runs(void **state)
-{
-    (void)state;
-    memcpy(old_image.journal.path, "E:/fw_1.ebin", 13);
-    bench_request(&bench, &old_image);
-    expect_refused(OTA_E_SAME);
-}
-
-static void refuses_the_bootloader_that_already_runs(void **state)
-{
-    (void)state;
-    struct bench_image same;
-    bench_image_init(&same, 7, BENCH_BOOTLOADER, 5000, 9, "E:/bl.ebin");
-    sim_flash_load(&bench.flash, BENCH_BOOTLOADER, same.plain, 5000);
-    bench_request(&bench, &same);
-    expect_refused(OTA_E_SAME);
-    bench_image_free(&same);
-}
-
-static void refuses_another_update_during_a_trial(void **state)
-{
-    (void)state;
-    bench_stage(&bench, &new_image, true);
-    bench_request(&bench, &new_image);
-    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
-    memcpy(old_image.journal.path, "E:/fw_1.ebin", 13);
-    bench_request(&bench, &old_image);
-    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
-    assert_int_equal(BOOT_REASON_REFUSED, bench.status.reason);
-    assert_int_equal(OTA_E_UNCONFIRMED, bench.status.last_error);
-    assert_int_equal(2, bench.status.app_version);
-    // After the confirmation it is taken, in the boot that commits.
-    bench_stage(&bench, &old_image, true);
-    assert_true(bench_confirm(&bench));
-    bench_request(&bench, &old_image);
-    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
-    assert_int_equal(BOOT_REASON_TRIAL, bench.status.reason);
-    assert_int_equal(1, bench.status.app_version);
-}
-
-static void a_request_that_was_not_cleared_is_the_same_update(void **state)
-{
-    (void)state;
-    bench_stage(&bench, &new_image, true);
-    bench_request(&bench, &new_image);
-    // The chip resets right after the journal has it.
-    bench.flash.cut = SIM_CUT_AFTER;
-    bench.flash.cut_at = 110;
-    assert_int_equal(BENCH_CUT, bench_boot(&bench, BOOT_RESETREAS_SOFT));
-    bench_request(&bench, &new_image);
-    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
-    assert_int_equal(BOOT_REASON_TRIAL, bench.status.reason);
-    assert_int_equal(2, bench.status.app_version);
 }
 
 /// Programming ///
@@ -421,14 +264,6 @@ int main(void)
         TEST(starts_the_factory_application),
         TEST(updates_from_a_file_with_header),
         TEST(updates_from_a_file_without_header),
-        TEST(refuses_malformed_requests),
-        TEST(refuses_bad_sizes),
-        TEST(refuses_bad_ranges),
-        TEST(refuses_bad_paths),
-        TEST(refuses_what_already_runs),
-        TEST(refuses_the_bootloader_that_already_runs),
-        TEST(refuses_another_update_during_a_trial),
-        TEST(a_request_that_was_not_cleared_is_the_same_update),
         TEST(equal_pages_are_not_written),
         TEST(every_size_of_the_last_page_is_right),
         TEST(a_word_that_does_not_take_is_written_again),

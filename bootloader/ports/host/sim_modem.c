@@ -1,91 +1,15 @@
-// A small SIM7600E: see sim_modem.h.
+// A small SIM7600E, the commands: see sim_modem.h.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "sim_modem.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim_modem_parts.h"
+
 #define BOOT_US 12000000u // power key or CRESET to RDY
-
-/// Clock ///
-
-static uint32_t now_ms(void *ctx)
-{
-    const struct sim_clock *clock = ctx;
-    return (uint32_t)(clock->now_us / 1000u);
-}
-
-static void sleep_ms(void *ctx, uint32_t duration_ms)
-{
-    struct sim_clock *clock = ctx;
-    clock->now_us += (uint64_t)duration_ms * 1000u;
-}
-
-void sim_clock_init(struct sim_clock *clock)
-{
-    clock->now_us = 0;
-    clock->port = (struct time_port){clock, now_ms, sleep_ms};
-}
-
-void sim_clock_elapse(void *ctx, uint32_t microseconds)
-{
-    struct sim_clock *clock = ctx;
-    clock->now_us += microseconds;
-}
-
-/// Wire ///
-
-static uint64_t byte_us(uint32_t baud)
-{
-    return 10000000u / baud;
-}
-
-static void send_byte(struct sim_modem *modem, uint8_t byte)
-{
-    if (modem->queue_count == SIM_MODEM_QUEUE) {
-        fprintf(stderr, "sim_modem: queue full\n");
-        abort();
-    }
-    if (modem->wire_free_us < modem->clock->now_us) {
-        modem->wire_free_us = modem->clock->now_us;
-    }
-    modem->wire_free_us += byte_us(modem->baud);
-    uint32_t tail = (modem->queue_head + modem->queue_count) % SIM_MODEM_QUEUE;
-    bool is_noise = modem->baud != modem->host_baud;
-    modem->queue[tail] = is_noise ? (uint8_t)(byte ^ 0xA5u) : byte;
-    modem->queue_at_us[tail] = modem->wire_free_us;
-    modem->queue_count++;
-}
-
-static void send_data(struct sim_modem *modem, const void *data, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        send_byte(modem, ((const uint8_t *)data)[i]);
-    }
-}
-
-static void send_line(struct sim_modem *modem, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void send_line(struct sim_modem *modem, const char *format, ...)
-{
-    char text[700];
-    va_list args;
-    va_start(args, format);
-    int length = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (modem->urc != NULL) {
-        send_data(modem, "\r\n", 2);
-        send_data(modem, modem->urc, strlen(modem->urc));
-        send_data(modem, "\r\n", 2);
-    }
-    send_data(modem, "\r\n", 2);
-    send_data(modem, text, (size_t)length);
-    send_data(modem, "\r\n", 2);
-}
 
 /// File system ///
 
@@ -130,25 +54,25 @@ static void send_block(struct sim_modem *modem, const uint8_t *data,
         block[size / 2u] ^= 0x10u;
     }
     if (is_first && fault_fires(modem, SIM_FAULT_WRONG_PREFIX)) {
-        send_line(modem, "+HTTPREAD: DATA,%s", count);
+        sim_modem_line(modem, "+HTTPREAD: DATA,%s", count);
     } else {
-        send_line(modem, "+CFTRANTX: DATA,%s", count);
+        sim_modem_line(modem, "+CFTRANTX: DATA,%s", count);
     }
     if (is_first && fault_fires(modem, SIM_FAULT_DROP_BYTE)) {
         size--;
     }
     if (is_first && fault_fires(modem, SIM_FAULT_STALL)) {
-        send_data(modem, block, size / 2u);
+        sim_modem_send(modem, block, size / 2u);
         return;
     }
     if (is_first && fault_fires(modem, SIM_FAULT_REBOOT)) {
-        send_data(modem, block, size / 2u);
+        sim_modem_send(modem, block, size / 2u);
         sim_modem_restart(modem, BOOT_US);
         return;
     }
-    send_data(modem, block, size);
+    sim_modem_send(modem, block, size);
     for (uint32_t i = 0; i < modem->extra_line_ends; i++) {
-        send_data(modem, "\r\n", 2);
+        sim_modem_send(modem, "\r\n", 2);
     }
 }
 
@@ -165,7 +89,7 @@ static void transfer(struct sim_modem *modem, const struct sim_file *file,
 {
     uint32_t fired_before = modem->faults_fired;
     if (file == NULL || fault_fires(modem, SIM_FAULT_ERROR)) {
-        send_line(modem, "ERROR");
+        sim_modem_line(modem, "ERROR");
         return;
     }
     if (fault_fires(modem, SIM_FAULT_SILENT)) {
@@ -176,7 +100,7 @@ static void transfer(struct sim_modem *modem, const struct sim_file *file,
     end = size < end ? offset + size : offset + end;
     bool is_short = fault_fires(modem, SIM_FAULT_SHORT);
     if (modem->leading_ok) {
-        send_line(modem, "OK");
+        sim_modem_line(modem, "OK");
     }
     for (uint32_t at = offset; at < end;) {
         uint32_t block =
@@ -190,10 +114,10 @@ static void transfer(struct sim_modem *modem, const struct sim_file *file,
         }
         at += block;
     }
-    send_line(modem, "+CFTRANTX: 0");
+    sim_modem_line(modem, "+CFTRANTX: 0");
     bool no_end = fault_fires(modem, SIM_FAULT_NO_END);
     if (!no_end && (!modem->leading_ok || modem->trailing_ok)) {
-        send_line(modem, "OK");
+        sim_modem_line(modem, "OK");
     }
 }
 
@@ -205,7 +129,7 @@ static void read_file(struct sim_modem *modem, const char *arguments)
     size_t drive = strlen(modem->drive);
     int found = sscanf(arguments, "\"%63[^\"]\",%u,%u", path, &offset, &size);
     if (found != 3 || strncmp(path, modem->drive, drive) != 0) {
-        send_line(modem, "ERROR");
+        sim_modem_line(modem, "ERROR");
     } else {
         transfer(modem, find_file(modem, path + drive), offset, size);
     }
@@ -224,12 +148,12 @@ static void file_size(struct sim_modem *modem, const char *name)
     const struct sim_file *file =
         modem->is_in_folder ? find_file(modem, name) : NULL;
     if (file == NULL) {
-        send_line(modem, "ERROR");
+        sim_modem_line(modem, "ERROR");
         return;
     }
-    send_line(modem, "+FSATTRI: %u, 2026/01/06 10:24:46 Tue",
-              (unsigned)file->size);
-    send_line(modem, "OK");
+    sim_modem_line(modem, "+FSATTRI: %u, 2026/01/06 10:24:46 Tue",
+                   (unsigned)file->size);
+    sim_modem_line(modem, "OK");
 }
 
 static void delete_file(struct sim_modem *modem, const char *name)
@@ -238,20 +162,20 @@ static void delete_file(struct sim_modem *modem, const char *name)
         struct sim_file *file = &modem->files[i];
         if (file->name != NULL && strcmp(file->name, name) == 0) {
             memset(file, 0, sizeof *file);
-            send_line(modem, "OK");
+            sim_modem_line(modem, "OK");
             return;
         }
     }
-    send_line(modem, "ERROR");
+    sim_modem_line(modem, "ERROR");
 }
 
 static void set_rate(struct sim_modem *modem, const char *rate)
 {
     if (modem->refuse_ipr) {
-        send_line(modem, "ERROR");
+        sim_modem_line(modem, "ERROR");
         return;
     }
-    send_line(modem, "OK");
+    sim_modem_line(modem, "OK");
     modem->baud = (uint32_t)strtoul(rate, NULL, 10);
     if (modem->baud > modem->fastest) {
         modem->fastest = modem->baud;
@@ -267,9 +191,9 @@ static void execute(struct sim_modem *modem, const char *command)
     } else if (starts_with(command, "AT+FSCD=")) {
         modem->is_in_folder = strcmp(command + 8, modem->drive) == 0;
         if (modem->is_in_folder) {
-            send_line(modem, "+FSCD: %s", modem->drive);
+            sim_modem_line(modem, "+FSCD: %s", modem->drive);
         }
-        send_line(modem, modem->is_in_folder ? "OK" : "ERROR");
+        sim_modem_line(modem, modem->is_in_folder ? "OK" : "ERROR");
     } else if (starts_with(command, "AT+FSATTRI=")) {
         file_size(modem, command + 11);
     } else if (starts_with(command, "AT+FSDEL=")) {
@@ -277,24 +201,24 @@ static void execute(struct sim_modem *modem, const char *command)
     } else if (starts_with(command, "AT+IPR=")) {
         set_rate(modem, command + 7);
     } else if (strcmp(command, "AT+CRESET") == 0) {
-        send_line(modem, "OK");
+        sim_modem_line(modem, "OK");
         sim_modem_restart(modem, BOOT_US);
     } else if (strcmp(command, "ATE0") == 0) {
         modem->echo = false;
-        send_line(modem, "OK");
+        sim_modem_line(modem, "OK");
     } else if (strcmp(command, "AT") == 0 ||
                strcmp(command, "AT+CMEE=1") == 0 ||
                strcmp(command, "AT+CATR=1") == 0) {
-        send_line(modem, "OK");
+        sim_modem_line(modem, "OK");
     } else {
-        send_line(modem, "ERROR");
+        sim_modem_line(modem, "ERROR");
     }
 }
 
-static void take_byte(struct sim_modem *modem, uint8_t byte)
+void sim_modem_take(struct sim_modem *modem, uint8_t byte)
 {
     if (modem->echo) {
-        send_byte(modem, byte);
+        sim_modem_send(modem, &byte, 1);
     }
     if (byte == '\r') {
         modem->command[modem->command_length] = '\0';
@@ -308,113 +232,11 @@ static void take_byte(struct sim_modem *modem, uint8_t byte)
     }
 }
 
-static void start_up(struct sim_modem *modem)
-{
-    if (modem->rdy_due && modem->clock->now_us >= modem->boot_done_us) {
-        modem->rdy_due = false;
-        send_line(modem, "RDY");
-        send_line(modem, "+CPIN: READY");
-        send_line(modem, "SMS DONE");
-        send_line(modem, "PB DONE");
-    }
-}
-
-static bool is_dead(const struct sim_modem *modem)
-{
-    return modem->is_off || modem->clock->now_us < modem->boot_done_us;
-}
-
-/// Port ///
-
-static int port_write(void *ctx, const void *data, size_t size,
-                      uint32_t timeout_ms)
-{
-    struct sim_modem *modem = ctx;
-    (void)timeout_ms;
-    start_up(modem);
-    modem->clock->now_us += size * byte_us(modem->host_baud);
-    for (size_t i = 0; i < size && !is_dead(modem); i++) {
-        if (modem->host_baud == modem->baud) {
-            take_byte(modem, ((const uint8_t *)data)[i]);
-        } else {
-            modem->command_length = 0; // framing errors
-        }
-    }
-    return OTA_OK;
-}
-
-static uint32_t arrived(const struct sim_modem *modem)
-{
-    uint32_t count = 0;
-    while (count < modem->queue_count &&
-           modem->queue_at_us[(modem->queue_head + count) % SIM_MODEM_QUEUE] <=
-               modem->clock->now_us) {
-        count++;
-    }
-    return count;
-}
-
-static void drop(struct sim_modem *modem, uint32_t count)
-{
-    modem->queue_head = (modem->queue_head + count) % SIM_MODEM_QUEUE;
-    modem->queue_count -= count;
-}
-
-// Waits for the first byte, at most `timeout_ms`.
-static uint32_t wait_for_bytes(struct sim_modem *modem, uint32_t timeout_ms)
-{
-    uint64_t limit_us = modem->clock->now_us + (uint64_t)timeout_ms * 1000u;
-    if (modem->rdy_due && modem->boot_done_us <= limit_us &&
-        modem->clock->now_us < modem->boot_done_us && modem->queue_count == 0) {
-        modem->clock->now_us = modem->boot_done_us;
-    }
-    start_up(modem);
-    if (arrived(modem) == 0) {
-        uint64_t first_us = modem->queue_count > 0
-                                ? modem->queue_at_us[modem->queue_head]
-                                : UINT64_MAX;
-        modem->clock->now_us = first_us < limit_us ? first_us : limit_us;
-    }
-    return arrived(modem);
-}
-
-static int port_read(void *ctx, void *data, size_t capacity,
-                     uint32_t timeout_ms)
-{
-    struct sim_modem *modem = ctx;
-    uint32_t count = wait_for_bytes(modem, timeout_ms);
-    if (count > SIM_MODEM_HOLD || (modem->overrun && count > 0)) {
-        modem->overrun = false;
-        drop(modem, count);
-        return OTA_E_LINK;
-    }
-    count = count < capacity ? count : (uint32_t)capacity;
-    if (modem->read_chunk != 0 && count > modem->read_chunk) {
-        count = modem->read_chunk;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        ((uint8_t *)data)[i] =
-            modem->queue[(modem->queue_head + i) % SIM_MODEM_QUEUE];
-    }
-    drop(modem, count);
-    return (int)count;
-}
-
-static int port_set_baud(void *ctx, uint32_t baud)
-{
-    struct sim_modem *modem = ctx;
-    modem->host_baud = baud;
-    modem->overrun = false;
-    drop(modem, arrived(modem));
-    return OTA_OK;
-}
-
 void sim_modem_init(struct sim_modem *modem, struct sim_clock *clock,
                     uint32_t baud)
 {
     memset(modem, 0, sizeof *modem);
-    modem->port =
-        (struct uart_port){modem, port_write, port_read, port_set_baud};
+    modem->port = sim_modem_port(modem);
     modem->clock = clock;
     modem->drive = "E:/";
     modem->baud = baud;
