@@ -84,9 +84,11 @@ class Host:
             data += self.take()
         return data
 
-    def at(self, command: str, *, split: int = 0, max_ms: int = 60_000) -> bytes:
+    def at(
+        self, command: str, *, end: str = "\r", split: int = 0, max_ms: int = 60_000
+    ) -> bytes:
         """A command and everything up to its final result."""
-        self.put(command.encode() + b"\r", split=split)
+        self.put((command + end).encode(), split=split)
         return self.until(is_final, max_ms=max_ms)
 
     def upload(self, path: str, data: bytes) -> bytes:

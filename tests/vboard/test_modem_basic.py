@@ -28,6 +28,11 @@ def line(text: str) -> bytes:
                 "Revision: LE20B04SIM7600G22\r\nIMEI: 867648040000015\r\n+GCAP: +CGSM"
             ),
         ),
+        ("AT+CGMI", line("SIMCOM INCORPORATED")),
+        ("AT+GCAP", line("+GCAP: +CGSM")),
+        ("ATZ", OK),
+        ("ATZ0", OK),
+        ("ATZ1", ERROR),
         ("AT+CGMM", line("SIMCOM_SIM7600E-H")),
         ("AT+CGMR", line("+CGMR: LE20B04SIM7600G22")),
         ("AT+CGSN", line("867648040000015")),
@@ -144,3 +149,11 @@ def test_the_clock_runs_and_keeps_its_zone(tmp_path):
     got = host.at("AT+CCLK?")
     assert b'+CCLK: "26/03/01,00:00:0' in got
     assert b'-08"' in got
+
+
+def test_atz_brings_back_what_at_w_stored(tmp_path):
+    host = Host(tmp_path)
+    assert host.at("ATE0&W") == OK
+    assert host.at("ATE1") == OK
+    assert host.at("ATZ") == b"ATZ\r" + OK
+    assert host.at("AT") == OK

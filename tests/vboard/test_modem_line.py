@@ -196,3 +196,23 @@ def test_the_same_seed_gives_the_same_times(tmp_path):
         return host.clock.now_ns
 
     assert times(1) == times(1) != times(2)
+
+
+@SPLITS
+@pytest.mark.parametrize("again", ["A/", "a/"])
+def test_a_slash_repeats_the_last_command_without_a_cr(tmp_path, split, again):
+    host = Host(tmp_path)
+    first = host.at("AT+CATR?")
+    host.bursts.clear()
+    assert host.at(again, end="", split=split) == first
+    host.bursts.clear()
+    assert host.at("AT", split=split) == b"\r\nOK\r\n"
+
+
+def test_a_slash_before_any_command_repeats_an_empty_one(tmp_path):
+    assert Host(tmp_path).at("A/", end="") == b"\r\nOK\r\n"
+
+
+def test_a_slash_is_echoed(tmp_path):
+    host = Host(tmp_path, echo=True)
+    assert host.at("A/", end="") == b"A/\r\nOK\r\n"

@@ -15,6 +15,10 @@ ERROR = b"\r\nERROR\r\n"
     "command, reply",
     [
         ("AT+CPIN?", "+CPIN: READY"),
+        ("AT+CIMI", "001010000000015"),
+        ("AT+CICCID", "+ICCID: 89001010000000000158"),
+        ("AT+COPS?", '+COPS: 0,0,"Test PLMN 1-1",7'),
+        ("AT+COPS=0", ""),
         ("AT+CREG?", "+CREG: 0,1"),
         ("AT+CGREG?", "+CGREG: 0,1"),
         ("AT+CEREG?", "+CEREG: 0,1"),
@@ -43,6 +47,7 @@ def test_reply(tmp_path, command, reply):
 @pytest.mark.parametrize(
     "command",
     [
+        "AT+COPS=1",
         "AT+CEREG=9",
         "AT+CSQ?",
         'AT+CGDCONT=25,"IP","a"',
@@ -130,3 +135,31 @@ def test_ntp_fails_without_a_network(tmp_path):
     host.at('AT+CNTP="pool.ntp.org"')
     host.at("AT+CNTP")
     assert host.run(2_000) == b"\r\n+CNTP: 4\r\n"
+
+
+@pytest.mark.parametrize(
+    "form, name", [(0, '"Test PLMN 1-1"'), (1, '"TEST"'), (2, '"00101"')]
+)
+def test_operator_has_three_forms(tmp_path, form, name):
+    host = Host(tmp_path)
+    assert host.at(f"AT+COPS=3,{form}") == OK
+    assert host.at("AT+COPS?") == f"\r\n+COPS: 0,{form},{name},7\r\n".encode() + OK
+
+
+def test_no_operator_without_registration(tmp_path):
+    host = Host(tmp_path, profile=ModemProfile(registered=2))
+    assert host.at("AT+COPS?") == b"\r\n+COPS: 0\r\n" + OK
+
+
+@pytest.mark.parametrize("command", ["AT+CIMI", "AT+CICCID"])
+def test_the_sim_is_not_read_when_there_is_none(tmp_path, command):
+    host = Host(tmp_path, profile=ModemProfile(sim=""))
+    assert host.at(command) == b"\r\n+CME ERROR: 10\r\n"
+
+
+@pytest.mark.parametrize(
+    "sim, code", [("SIM PIN", 11), ("SIM PUK", 12)], ids=["pin", "puk"]
+)
+def test_the_imsi_needs_an_unlocked_sim(tmp_path, sim, code):
+    host = Host(tmp_path, profile=ModemProfile(sim=sim))
+    assert host.at("AT+CIMI") == f"\r\n+CME ERROR: {code}\r\n".encode()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Identity, error form, stored settings, power, clock (AT manual chapters 2 to 4).
 
-State: echo, CMEE, CATR, the real-time clock. AT&W stores echo, AT&F restores the
-factory values.
+State: echo, CMEE, CATR, the real-time clock. AT&W stores echo, ATZ brings back what
+was stored, AT&F the factory values.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from vboard.modem.chapter import Chapter
 
 RTC_START_S = 315_964_800  # 1980-01-06 00:00:00 UTC, the clock before any sync
 _CLOCK = re.compile(r"(\d\d)/(\d\d)/(\d\d),(\d\d):(\d\d):(\d\d)([+-]\d\d)?")
+_MANUFACTURER = "SIMCOM INCORPORATED"
 _FUNCTIONS = (0, 1, 4, 5, 6, 7)
 _ONLY = {
     "Q": (0,),
@@ -70,6 +71,9 @@ class Basic(Chapter):
             "I": self.identify,
             "&W": self.save,
             "&F": self.factory,
+            "Z": self.restore,
+            "CGMI": self.cgmi,
+            "GCAP": self.gcap,
             "CGMM": self.cgmm,
             "CGMR": self.cgmr,
             "CGSN": self.cgsn,
@@ -117,7 +121,7 @@ class Basic(Chapter):
         call.need(Form.EXEC)
         profile = self.modem.profile
         return (
-            "Manufacturer: SIMCOM INCORPORATED\r\n"
+            f"Manufacturer: {_MANUFACTURER}\r\n"
             f"Model: {profile.model}\r\n"
             f"Revision: {profile.revision}\r\n"
             f"IMEI: {profile.imei}\r\n"
@@ -132,6 +136,21 @@ class Basic(Chapter):
         self.modem.line.echo = True
         self.cmee = self.modem.profile.cmee
         return ()
+
+    def restore(self, call: Call) -> Sequence[str]:
+        if call.args:
+            call.args[0].number(0, 0)
+        self.modem.line.echo = self.modem.storage.load_settings().get("echo", 1) != 0
+        self.rings = 0
+        return ()
+
+    def cgmi(self, call: Call) -> Sequence[str]:
+        call.need(Form.EXEC)
+        return (_MANUFACTURER,)
+
+    def gcap(self, call: Call) -> Sequence[str]:
+        call.need(Form.EXEC)
+        return ("+GCAP: +CGSM",)
 
     def cgmm(self, call: Call) -> Sequence[str]:
         call.need(Form.EXEC)
@@ -153,7 +172,7 @@ class Basic(Chapter):
         call.need(Form.EXEC)
         profile = self.modem.profile
         return (
-            "Manufacturer: SIMCOM INCORPORATED\r\n"
+            f"Manufacturer: {_MANUFACTURER}\r\n"
             f"Model: {profile.model}\r\n"
             f"Revision: {profile.revision}\r\n"
             "SIM7600M22_B14V01_210812\r\n"

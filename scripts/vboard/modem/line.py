@@ -4,7 +4,8 @@
 Law 1: bytes that arrive while a command runs wait; they are the next command.
 Law 2: data after a prompt is counted, raw and not echoed; nothing escapes it.
 Law 3: URCs wait while a command runs, unless a fault forces them out.
-Text before `AT` on a line is skipped; a line without `AT` gets no answer (V.250).
+Text before `AT` on a line is skipped; a line without `AT` gets no answer; `A/` at its
+beginning repeats the last command line at once, without CR (V.250, 5.2).
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Line:
         """Forgets everything but the echo setting."""
         self.mode = Mode.COMMAND
         self._text = bytearray()
+        self._last = "AT"
         self._waiting = bytearray()
         self._data = bytearray()
         self._wanted = 0
@@ -120,15 +122,22 @@ class Line:
             then(data)
 
     def _take_text(self) -> None:
-        end = self._waiting.find(_CR)
+        if not self._text:
+            self._waiting = self._waiting.lstrip(b"\n")
+        again = (self._text + self._waiting[:2])[:2].upper() == b"A/"
+        end = -1 if again else self._waiting.find(_CR)
         length = len(self._waiting) if end < 0 else end + 1
+        if again:
+            length = 2 - len(self._text)
         part = bytes(self._waiting[:length])
         del self._waiting[:length]
-        if not self._text:
-            part = part.lstrip(b"\n")
         if self.echo and part:
             self._send(part)
         self._text += part.rstrip(b"\r") if end >= 0 else part
+        if again:
+            self._text.clear()
+            self._run(self._last)
+            return
         if end >= 0:
             self._end_line()
         else:
@@ -146,11 +155,16 @@ class Line:
         start = text.upper().find(b"AT")
         if start < 0:
             return
-        self.mode = Mode.BUSY
         if len(text) - start > self._max_line:
+            self.mode = Mode.BUSY
             self._on_too_long()
         else:
-            self._on_command(text[start:].decode("utf-8", "replace"))
+            self._run(text[start:].decode("utf-8", "replace"))
+
+    def _run(self, text: str) -> None:
+        self.mode = Mode.BUSY
+        self._last = text
+        self._on_command(text)
 
     # Sending
 

@@ -14,6 +14,11 @@ from vboard.modem.at import AtError, Call, CmeError, Form, Handler
 from vboard.modem.chapter import Chapter
 
 _LTE = 8  # CNSMOD
+_LTE_ACCESS = 7  # COPS (3GPP TS 27.007)
+# The test network 001-01 of 3GPP, in the three forms of AT+COPS=3.
+_OPERATOR = ("Test PLMN 1-1", "TEST", "00101")
+_IMSI = "001010000000015"
+_ICCID = "89001010000000000158"
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,255}")
 
 
@@ -24,6 +29,7 @@ class Network(Chapter):
         self.sim = self.modem.profile.sim
         self.report = {"CREG": 0, "CGREG": 0, "CEREG": 0}
         self.cnsmod = 0
+        self.operator_form = 0
         self.contexts: dict[int, tuple[str, str]] = {1: ("IP", "")}
         self.active: set[int] = {1}
         self.opened = False
@@ -45,6 +51,9 @@ class Network(Chapter):
     def commands(self) -> dict[str, Handler]:
         return {
             "CPIN": self.cpin,
+            "CIMI": self.cimi,
+            "CICCID": self.ciccid,
+            "COPS": self.cops,
             "CREG": self.registration,
             "CGREG": self.registration,
             "CEREG": self.registration,
@@ -71,6 +80,32 @@ class Network(Chapter):
         if call.args[0].text != self.modem.profile.pin:
             raise CmeError(16)
         self.sim = "READY"
+        return ()
+
+    def cimi(self, call: Call) -> Sequence[str]:
+        call.need(Form.EXEC)
+        if self.sim != "READY":
+            raise CmeError({"": 10, "SIM PIN": 11, "SIM PUK": 12}.get(self.sim, 13))
+        return (_IMSI,)
+
+    def ciccid(self, call: Call) -> Sequence[str]:
+        call.need(Form.EXEC)
+        if not self.sim:
+            raise CmeError(10)
+        return (f"+ICCID: {_ICCID}",)
+
+    def cops(self, call: Call) -> Sequence[str]:
+        """Automatic choice only: there is one network."""
+        if call.form is Form.READ:
+            if not self.online:
+                return ("+COPS: 0",)
+            form = self.operator_form
+            return (f'+COPS: 0,{form},"{_OPERATOR[form]}",{_LTE_ACCESS}',)
+        call.need(Form.SET, 1, 2)
+        if call.args[0].number(0, 4) == 3 and len(call.args) == 2:
+            self.operator_form = call.args[1].number(0, 2)
+        elif call.args[0].number(0, 4) != 0 or len(call.args) == 2:
+            raise AtError
         return ()
 
     def registration(self, call: Call) -> Sequence[str]:
