@@ -25,7 +25,7 @@ from typing import Any
 from vboard.blocks import make_blocks
 from vboard.clock import Clock
 from vboard.core import Core
-from vboard.cpu_memory import FICR_BASE, RAM_BASE, RAM_SIZE, UICR_BASE
+from vboard.cpu_memory import FICR_BASE, FLASH_SIZE, RAM_BASE, RAM_SIZE, UICR_BASE
 from vboard.cpu_stop import RunEnd
 from vboard.errors import PowerCut, VboardError
 from vboard.fabric import Bus, Peripheral, ResetKind
@@ -107,7 +107,11 @@ class Board:
         self.bus.acl_changed = self._acl_changed
 
     def _nv_changed(self, address: int, size: int) -> None:
-        self.core.cpu.load_flash(address, self.nv.read(address, size))
+        if address < FLASH_SIZE:
+            data = bytes(self.nv.flash[address : address + size])
+        else:
+            data = self.nv.read(address, size)
+        self.core.cpu.load_flash(address, data)
 
     def _acl_changed(self, regions: list[tuple[int, int]]) -> None:
         cpu = self.core.cpu
