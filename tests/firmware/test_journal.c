@@ -223,6 +223,22 @@ static void the_newer_page_counts_when_it_is_sealed(void **state)
     assert_int_equal(OTA_OK, load(&loaded));
     assert_int_equal(2, loaded.sequence);
     assert_int_equal(0xFFFFFFFF, word_at(0, 0)); // the other one is erased
+    // Its seal may have been torn: there is a second one now.
+    assert_int_equal(0, word_at(1, 20));
+    assert_int_equal(0xFFFFFFFF, word_at(1, 24));
+}
+
+static void any_seal_counts(void **state)
+{
+    (void)state;
+    struct journal loaded;
+    uint32_t sealed = 0;
+    clone_page(2, 0x1000, 232);
+    assert_int_equal(
+        OTA_OK, flash.port.write(&flash, BENCH_JOURNAL + OTA_PAGE_SIZE + 24u,
+                                 &sealed, 1));
+    assert_int_equal(OTA_OK, load(&loaded));
+    assert_int_equal(2, loaded.sequence);
 }
 
 static void the_newer_page_waits_for_its_seal(void **state)
@@ -391,6 +407,7 @@ int main(void)
         TEST(no_usable_page_is_an_error),
         TEST(a_journal_without_current_is_an_error),
         TEST(the_newer_page_counts_when_it_is_sealed),
+        TEST(any_seal_counts),
         TEST(the_newer_page_waits_for_its_seal),
         TEST(the_newer_page_counts_when_it_was_appended_to),
         TEST(the_last_sequence_is_refused),

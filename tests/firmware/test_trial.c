@@ -114,6 +114,23 @@ static void faults_after_the_confirmation_do_not_count(void **state)
     }
 }
 
+static void a_trial_begins_with_a_clean_handshake_page(void **state)
+{
+    (void)state;
+    const uint32_t page = BENCH_HANDSHAKE / OTA_PAGE_SIZE;
+    bench_stage(&bench, &images[1], true);
+    start_trial(2);
+    // Erased though it was blank: an earlier erase may have been cut.
+    assert_int_equal(1, bench.flash.erases[page]);
+    assert_true(bench_confirm(&bench));
+    boot_to(BOOT_RESETREAS_SOFT, BOOT_REASON_NORMAL, 2);
+    bench_stage(&bench, &images[2], true);
+    start_trial(3);
+    assert_int_equal(2, bench.flash.erases[page]);
+    boot_to(0, BOOT_REASON_TRIAL, 3);
+    assert_int_equal(2, bench.flash.erases[page]);
+}
+
 static void another_token_does_not_confirm(void **state)
 {
     (void)state;
@@ -295,6 +312,7 @@ int main(void)
         TEST(power_cycles_never_roll_back),
         TEST(three_faults_roll_back),
         TEST(faults_after_the_confirmation_do_not_count),
+        TEST(a_trial_begins_with_a_clean_handshake_page),
         TEST(another_token_does_not_confirm),
         TEST(without_a_previous_version_the_trial_goes_on),
         TEST(a_previous_version_that_is_gone_leaves_the_trial),
