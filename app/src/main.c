@@ -83,7 +83,9 @@ int main(void)
     ticks_start();
     for (;;) {
         uint32_t tick = ticks_wait();
-        wdt_feed();
+        if (!APP_HANG || tick <= CONFIRM_TICKS) {
+            wdt_feed();
+        }
         gpio_write(OTA_LED_PIN, (tick % 2u != 0) == (OTA_LED_ACTIVE_HIGH != 0));
         if (APP_CONFIRM && tick == CONFIRM_TICKS && status.confirm_token != 0) {
             confirm(status.confirm_token);

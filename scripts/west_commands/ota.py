@@ -74,6 +74,12 @@ class OtaFlash(_OtaCommand):
     command = "flash"
 
 
+class OtaTest(_OtaCommand):
+    """`west ota-test`."""
+
+    command = "test"
+
+
 class OtaSim(_OtaCommand):
     """`west ota-sim`."""
 

@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "package": "nrfota.cli.package",
     "inspect": "nrfota.cli.inspect",
     "flash": "nrfota.cli.flash",
+    "test": "nrfota.cli.test",
     "sim": "nrfota.cli.sim",
 }
 

@@ -104,7 +104,6 @@ class Judge:
             rig.power_on(start, faults=plan, seed=case.seed)
         else:
             begin(rig, start, faults=plan, seed=case.seed)
-        rig.resets = 0
         label = finish(rig)
         return label, plan, rig.recovery_ns
 

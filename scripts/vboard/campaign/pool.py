@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from vboard.campaign.judge import Judge, Result
 from vboard.campaign.plan import Group
@@ -30,15 +31,18 @@ class Work:
     groups: tuple[Group, ...]
 
 
-_work: tuple[Work, ...] = ()
-_judges: dict[int, Judge] = {}
-_base: Path | None = None
+class _Here:
+    """What this process works on; workers inherit it by fork."""
+
+    work: tuple[Work, ...] = ()
+    judges: ClassVar[dict[int, Judge]] = {}
+    base: Path | None = None
 
 
 def modem_folder() -> Path:
     """A new folder for a modem's files, in memory where the host has such a place."""
     shared = Path("/dev/shm")
-    base = _base or (shared if shared.is_dir() else None)
+    base = _Here.base or (shared if shared.is_dir() else None)
     return Path(tempfile.mkdtemp(prefix="vboard-", dir=base))
 
 
@@ -51,52 +55,42 @@ def judge_group(judge: Judge, group: Group) -> list[Result]:
     ]
 
 
-def _run(task: tuple[int, int]) -> tuple[int, list[Result]]:
-    index, number = task
-    work = _work[index]
-    if index not in _judges:
-        _judges[index] = Judge(
-            Rig(work.recording.scenario, modem_folder()), work.recording
-        )
-    return index, judge_group(_judges[index], work.groups[number])
-
-
 def run_all(
     work: Sequence[Work], *, jobs: int, chunk: int = 8
 ) -> Iterator[tuple[int, list[Result]]]:
     """Verdicts as they come: index into `work`, results of one group."""
-    global _work
-    _work = tuple(work)
-    _judges.clear()
+    _Here.work = tuple(work)
     tasks = [
         (index, number)
         for index, item in enumerate(work)
         for number in range(len(item.groups))
     ]
-    if jobs == 1 or len(tasks) == 1:
-        try:
-            yield from map(_run, tasks)
-        finally:
-            _close()
-        return
-    context = multiprocessing.get_context("fork")
     base = modem_folder()
     try:
+        if jobs == 1 or len(tasks) == 1:
+            _begin(base)
+            yield from map(_run, tasks)
+            return
+        context = multiprocessing.get_context("fork")
         with context.Pool(min(jobs, len(tasks)), _begin, (base,)) as pool:
             yield from pool.imap_unordered(_run, tasks, chunksize=chunk)
     finally:
+        for judge in _Here.judges.values():
+            judge.rig.close()
+        _Here.judges.clear()
+        _Here.base = None
         shutil.rmtree(base, ignore_errors=True)
 
 
 def _begin(base: Path) -> None:
-    """In a new worker: its folders go where the parent removes them."""
-    global _base
-    _base = base
+    """Folders of this process go where the parent removes them."""
+    _Here.base = base
 
 
-def _close() -> None:
-    for judge in _judges.values():
-        folder = judge.rig.storage.folder
-        judge.rig.close()
-        shutil.rmtree(folder, ignore_errors=True)
-    _judges.clear()
+def _run(task: tuple[int, int]) -> tuple[int, list[Result]]:
+    index, number = task
+    work = _Here.work[index]
+    if index not in _Here.judges:
+        rig = Rig(work.recording.scenario, modem_folder())
+        _Here.judges[index] = Judge(rig, work.recording)
+    return index, judge_group(_Here.judges[index], work.groups[number])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 from collections.abc import Mapping
@@ -72,10 +73,8 @@ def state_after_cut(
     if when is CutPoint.BEFORE:
         return operation.before
     nv.cut = cut_plan(operation.number, when, seed)
-    try:
+    with contextlib.suppress(PowerCut):
         _perform(nv, operation)
-    except PowerCut:
-        pass
     nv.cut = None
     return nv.snapshot()
 

@@ -96,7 +96,7 @@ def begin(rig: Rig, start: Start, *, faults: FaultPlan, seed: int) -> None:
         raise RecordError(f"{scenario.name}: the factory image: {rig.seen.fault}")
     rig.use_faults(faults)
     rig.board.ram_write(scenario.request_address, scenario.request)
-    rig.seen.resets = 0
+    rig.seen.resets = rig.resets = rig.recovery_ns = 0
     rig.started_ns = rig.board.clock.now_ns
     rig.board.soft_reset()
 

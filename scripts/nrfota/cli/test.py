@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`west ota-test`: power cuts and modem faults on the virtual board."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nrfota.cli import Config
+
+if TYPE_CHECKING:
+    from nrfota.runners.campaign import Report
+
+HELP = "cut the power at every flash operation of an update"
+DESCRIPTION = (
+    "Runs each scenario once on the virtual board, with the machine code that ships, "
+    "then again from every cut: before, half-way through and after each flash "
+    "operation. Each case must end with the new or the old application, verified, "
+    "within bounds. A lost case has a name that runs it alone: --cuts 'NAME'."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
+    """Adds the options."""
+    layout = config.get("layout")
+    add = parser.add_argument
+    add(
+        "-d",
+        "--build-dir",
+        metavar="DIR",
+        type=Path,
+        default=Path(config.get("build-dir", "build")),
+        help="where west ota-build put boot record and bootloader (%(default)s)",
+    )
+    add("-b", "--board", default=config.get("board", "nrf52840dk_sim7600e"))
+    add("--layout", metavar="YML", type=Path, default=Path(layout) if layout else None)
+    add(
+        "--scenario",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="only these (all)",
+    )
+    add(
+        "--cuts",
+        metavar="none|every|N|ID",
+        default="every",
+        help="no cut, all of them, N of them chosen by the seed, or one case by name",
+    )
+    add("--seed", type=int, default=1, help="seed of everything random (%(default)s)")
+    add(
+        "--image-size",
+        metavar="BYTES",
+        type=int,
+        default=16384,
+        help="size of the application images (%(default)s)",
+    )
+    add("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    add("--json", metavar="FILE", help="write the verdicts as JSON ('-': stdout)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the campaign; 1 when a case was lost."""
+    from nrfota.build import BuildRequest
+    from nrfota.campaign import STORIES, Maker
+    from nrfota.campaign_build import build_firmware
+    from nrfota.cli.test_view import View
+    from nrfota.runners.campaign import Options, run_campaign, scenario_name
+
+    names = args.scenario or list(STORIES)
+    if "[" in args.cuts:
+        names = [scenario_name(args.cuts)]
+    firmware = build_firmware(
+        BuildRequest(build_dir=args.build_dir, board=args.board, layout=args.layout),
+        image_size=args.image_size,
+    )
+    maker = Maker(firmware, seed=args.seed)
+    stories = [maker.make(name) for name in names]
+    with View(quiet=args.json == "-") as view:
+        reports = run_campaign(
+            stories,
+            Options(cuts=args.cuts, seed=args.seed, jobs=args.jobs),
+            progress=view.progress,
+        )
+    view.table(reports)
+    if args.json:
+        _write_json(args.json, reports)
+    return 1 if any(report.lost for report in reports) else 0
+
+
+def _write_json(target: str, reports: list[Report]) -> None:
+    import json
+
+    from nrfota.outputs import Output, write_outputs
+
+    text = json.dumps([report.as_json() for report in reports], indent=2) + "\n"
+    if target == "-":
+        print(text, end="")
+    else:
+        write_outputs([Output(Path(target), text.encode())])

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hands stories to the judge of the virtual board and collects its verdicts.
+
+Rule 1: with `runners/sim.py` the only module that imports `vboard`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nrfota.campaign import Story
+from nrfota.errors import NoDeviceError, OtaError, UsageError
+
+if TYPE_CHECKING:
+    from vboard.campaign.judge import Result
+    from vboard.campaign.record import Recording
+    from vboard.campaign.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to try. `cuts`: none, every, a number, or a case's name."""
+
+    cuts: str = "every"
+    depth: int = 1
+    faults: tuple[str, ...] = ()
+    seed: int = 1
+    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+
+@dataclass
+class Report:
+    """One scenario's verdicts."""
+
+    scenario: str
+    seed: int
+    operations: int = 0
+    runs: int = 0
+    results: list[Result] = field(default_factory=list)
+    recording: Recording | None = None
+
+    @property
+    def lost(self) -> list[Result]:
+        """The cases that were lost, in the order of their names."""
+        return sorted((r for r in self.results if r.lost), key=lambda r: r.id)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        lost = self.lost
+        outcomes: dict[str, int] = {}
+        for result in self.results:
+            key = result.outcome or "none"
+            outcomes[key] = outcomes.get(key, 0) + 1
+        return {
+            "scenario": self.scenario,
+            "seed": self.seed,
+            "operations": self.operations,
+            "cases": len(self.results),
+            "runs": self.runs,
+            "fired": sum(result.fired for result in self.results),
+            "outcomes": outcomes,
+            "recovery_ms_max": max(
+                (result.recovery_ns // 1_000_000 for result in self.results), default=0
+            ),
+            "lost": len(lost),
+            "lost_ids": [result.id for result in lost],
+            "lost_reasons": {result.id: result.lost for result in lost},
+        }
+
+
+Progress = Callable[[int, int, int], None]  # done, total, lost
+
+
+def scenario_of(story: Story) -> Scenario:
+    """The story in the judge's terms."""
+    _need_vboard()
+    from vboard.campaign.scenario import Bounds, Image, Region, Scenario, Secret
+
+    layout = story.layout
+    app, bootloader = layout.flash_region("app"), layout.flash_region("bootloader")
+    apps = {
+        label: Image.of(
+            f"app {label}".strip(), app.start, item.plain, console=item.console
+        )
+        for label, item in story.programs.items()
+    }
+    bootloaders = {
+        label: Image.of(f"bootloader {label}".strip(), bootloader.start, data)
+        for label, data in story.bootloaders.items()
+    }
+    regions = [
+        Region(
+            name="application",
+            start=app.start,
+            size=app.size,
+            images=tuple(apps.values()),
+        ),
+        # The longer image first: the shorter may be its beginning.
+        Region(
+            name="bootloader",
+            start=bootloader.start,
+            size=bootloader.size,
+            images=tuple(sorted(bootloaders.values(), key=lambda image: -image.size)),
+        ),
+    ]
+    regions += [
+        Region(name=region.name, start=region.start, size=region.size)
+        for region in layout.flash_regions
+        if region.name not in ("mbr", "app", "bootloader")
+    ]
+    outcomes = {
+        app_label or bootloader_label: frozenset((image.name, loader.name))
+        for app_label, image in apps.items()
+        for bootloader_label, loader in bootloaders.items()
+    }
+    return Scenario(
+        name=story.name,
+        flash=tuple((item.address, bytes(item.data)) for item in story.flash),
+        files=story.files,
+        request_address=layout.ram_region("boot_request").start,
+        request=story.request,
+        regions=tuple(regions),
+        app_region="application",
+        outcomes=outcomes,
+        uncut=story.uncut,
+        allowed=story.outcomes,
+        allowed_after=story.after,
+        secrets=tuple(
+            Secret(name="the key of the update", data=key, kept_with=labels)
+            for key, labels in story.secrets.items()
+        ),
+        bounds=Bounds(settle_ms=story.settle_ms),
+        trial_cycles=story.trial_cycles,
+    )
+
+
+def run_campaign(
+    stories: Sequence[Story], options: Options, *, progress: Progress
+) -> list[Report]:
+    """Runs everything; OtaError when an uncut run does not do what it should."""
+    _need_vboard()
+    from vboard.campaign.plan import choose_cases, group_cases
+    from vboard.campaign.pool import Work, modem_folder, run_all
+    from vboard.campaign.record import record
+    from vboard.campaign.rig import Rig
+    from vboard.errors import VboardError
+
+    reports, work = [], []
+    try:
+        for story in stories:
+            scenario = scenario_of(story)
+            folder = modem_folder()
+            rig = Rig(scenario, folder)
+            try:
+                recording = record(rig, seed=options.seed)
+            finally:
+                rig.close()
+                shutil.rmtree(folder, ignore_errors=True)
+            cases = choose_cases(recording, cuts=options.cuts, seed=options.seed)
+            groups = group_cases(recording, cases)
+            work.append(Work(recording, tuple(groups)))
+            reports.append(
+                Report(
+                    scenario=story.name,
+                    seed=options.seed,
+                    operations=len(recording.operations),
+                    runs=len(groups),
+                    recording=recording,
+                )
+            )
+        total = sum(len(g.cases) for item in work for g in item.groups)
+        done = lost = 0
+        progress(0, total, 0)
+        for index, results in run_all(work, jobs=options.jobs):
+            reports[index].results += results
+            done += len(results)
+            lost += sum(bool(result.lost) for result in results)
+            progress(done, total, lost)
+    except VboardError as error:
+        raise OtaError(str(error)) from error
+    return reports
+
+
+def scenario_name(case_id: str) -> str:
+    """The scenario that a case belongs to; UsageError for what is not a name."""
+    _need_vboard()
+    from vboard.campaign.case import CaseError, parse_case
+
+    try:
+        return parse_case(case_id).scenario
+    except CaseError as error:
+        raise UsageError(str(error)) from None
+
+
+def _need_vboard() -> None:
+    try:
+        import unicorn  # noqa: F401
+        import vboard.board  # noqa: F401
+    except ImportError as error:
+        raise NoDeviceError(
+            f"the virtual board needs the package '{error.name}'; "
+            "install it with: pip install nrfota[sim]"
+        ) from error
