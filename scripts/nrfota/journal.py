@@ -30,6 +30,7 @@ HEADER = struct.Struct(
     "I"  # crc
     "I"  # sealed
 )
+SEALS = slice(16, 32)  # words; one that is 0 seals the page
 RECORDS = 32  # offset of the first record
 RECORD_HEAD = struct.Struct(
     "<B"  # type
@@ -248,7 +249,8 @@ def read_page(data: bytes) -> Page:
         return Page(f"expected at least {RECORDS} bytes, got {len(data)}")
     if data.count(0xFF) == len(data):
         return Page("blank")
-    magic, sequence, size, crc, sealed = HEADER.unpack_from(data)
+    magic, sequence, size, crc, _ = HEADER.unpack_from(data)
+    seals = struct.unpack("<4I", data[SEALS])
     if magic != MAGIC:
         return Page(f"expected magic 0x{MAGIC:08x}, got 0x{magic:08x}")
     if RECORDS + size > len(data):
@@ -261,7 +263,7 @@ def read_page(data: bytes) -> Page:
         problem="",
         sequence=sequence,
         snapshot_size=size,
-        sealed=sealed == 0,
+        sealed=0 in seals,
         records=records,
         records_end=end,
         clean=data.count(0xFF, end) == len(data) - end,

@@ -289,3 +289,13 @@ def test_damaged_journal_is_read(at: int, value: int, cut: int) -> None:
     whole = read_page(GOOD).records
     for record, expected in zip(journal.pages[0].records, whole, strict=False):
         assert record == expected or record.payload != expected.payload
+
+
+@pytest.mark.parametrize("offset", [16, 20, 24, 28])
+def test_any_of_the_seal_words_seals_a_page(offset: int) -> None:
+    """The bootloader seals again in the next word, which must count alike."""
+    data = bytearray(page())
+    data[16:32] = b"\xff" * 16
+    assert not read_page(bytes(data)).sealed
+    data[offset : offset + 4] = bytes(4)
+    assert read_page(bytes(data)).sealed
