@@ -4,21 +4,25 @@
 Rule 1: one flow for every runner; what differs is behind `Runner` and `Link`.
 Rule 2: everything that can be refused is refused before the first step.
 Rule 3: the request to update lives in RAM, so it is written last and the chip is
-        reset right after it.
+        reset right after it. Runners that cannot write RAM put it into the journal.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nrfota import console
 from nrfota.arm import BootRequest
+from nrfota.arm_journal import armed_journal
 from nrfota.at import Link
 from nrfota.errors import UsageError
 from nrfota.fw_info import FwInfo
+from nrfota.hexfile import write_hex
 from nrfota.layout import Layout
+from nrfota.outputs import Output, write_outputs
 from nrfota.runners import Capability, Erase, Runner
 from nrfota.stage import Staged, StageOptions, stage
 
@@ -66,9 +70,10 @@ class Plan:
 
     def check(self, runner: Runner) -> None:
         """Refuses what cannot work, before anything is touched."""
+        by_journal = self.arm is not None and arms_by_journal(runner.capabilities)
         needs = {
             Capability.PROVISION: self.provision is not None,
-            Capability.WRITE_RAM: self.arm is not None,
+            Capability.WRITE_RAM: self.arm is not None and not by_journal,
             Capability.RESET: self.reset and self.arm is not None,
         }
         for capability, needed in needs.items():
@@ -87,6 +92,12 @@ class Plan:
             raise UsageError(
                 "the virtual board's RAM ends with this command, so --arm needs --reset"
             )
+
+
+def arms_by_journal(capabilities: frozenset[Capability]) -> bool:
+    """Whether a runner cannot write RAM, but can rewrite the journal."""
+    by_journal = {Capability.PROVISION, Capability.READ_FLASH}
+    return Capability.WRITE_RAM not in capabilities and by_journal <= capabilities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,13 +203,31 @@ class _Flow:
         if path is None:  # dry run: staging would have chosen the drive
             assert self._plan.stage is not None
             path = f"E:/{self._plan.stage.name}"
+        request = BootRequest(step.fw_info, path)
+        what = f"arm: version {step.fw_info.version} from {path}"
+        if arms_by_journal(self._runner.capabilities):
+            self._told.step(f"{what}, by {self._layout.flash_region('journal')}")
+            self._arm_journal(request)
+            return
         region = self._layout.ram_region("boot_request")
-        request = BootRequest(step.fw_info, path).pack()
-        self._told.step(
-            f"arm: version {step.fw_info.version} from {path}, {len(request)} bytes "
-            f"to RAM at 0x{region.start:08x}"
-        )
-        self._runner.write_ram(region.start, request)
+        packed = request.pack()
+        self._told.step(f"{what}, {len(packed)} bytes to RAM at 0x{region.start:08x}")
+        self._runner.write_ram(region.start, packed)
+
+    def _arm_journal(self, request: BootRequest) -> None:
+        region = self._layout.flash_region("journal")
+        if self._console is not None:  # the chip stops while it is programmed
+            console.drain(self._console, on_line=self._told.line, lines=self._lines)
+            self._console.close()
+            self._console = None
+        flash = self._runner.read_flash(region.start, region.size)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "journal.hex"
+            if not self._plan.dry_run:
+                segments = armed_journal(flash, request, layout=self._layout)
+                text = write_hex(segments)
+                write_outputs([Output(path, text.encode(), secret=True)])
+            self._runner.provision(path, erase=Erase.TOUCHED)
 
     def _reset(self, why: str) -> None:
         self._told.step(f"reset: {why}")

@@ -65,7 +65,11 @@ def test_a_dry_run_shows_every_step_and_command(
         in out
     )
     assert out.count("    $ nrfjprog --reset -f NRF52") == 2
-    assert sum("--memwr" in line for line in out) == 49
+    read = "    $ nrfjprog --memrd 0x000FC000 --n 8192 --w 32 -f NRF52"
+    arm = next(line for line in out if line.startswith("==> arm"))
+    assert arm.endswith(", by 'journal' (0x000fc000..0x000fe000)")
+    assert out[out.index(arm) + 1] == read
+    assert sum("journal.hex --sectorerase" in line for line in out) == 1
     assert out[-1] == "dry run: nothing was touched"
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from nrfota import cli
+from nrfota.runners.base import NO_RAM
+from nrfota.runners.sim import SimRunner
 from support.firmware import ROOT, build_dir
 
 
@@ -77,6 +79,28 @@ def test_stage_and_arm_can_be_separate_commands(
     arm = ["--arm", "--watch", "--modem-path", "E:/up.ebin"]
     assert cli.main(["flash", *common, *arm]) == 0
     assert "app: version 2 running (reason trial)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one_command", "two_commands"])
+def test_arming_by_the_journal_ends_in_the_update(
+    packages: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    apart: bool,
+) -> None:
+    """As with a probe whose tool cannot write RAM."""
+    monkeypatch.setattr(SimRunner, "capabilities", NO_RAM)
+    common = options(packages, tmp_path)
+    if apart:
+        assert cli.main(["flash", *common, "--provision", "--stage"]) == 0
+        name = next((tmp_path / "sim/modem/E").iterdir()).name
+        common += ["--arm", "--watch", "--modem-path", f"E:/{name}"]
+    assert cli.main(["flash", *common]) == 0
+    out = capsys.readouterr().out
+    assert "by 'journal' (0x000fc000..0x000fe000)" in out
+    assert "app: version 2 running (reason trial)" in out
+    assert "app: confirmed version 2" in out
 
 
 def test_a_file_that_is_not_in_the_modem_leaves_the_old_version(

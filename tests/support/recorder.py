@@ -24,12 +24,13 @@ _SCRIPT = """\
 import json, pathlib, re, sys
 plan = json.loads(pathlib.Path({plan!r}).read_text())
 argv = [plan["name"], *sys.argv[1:]]
-entry = {{"argv": argv, "files": {{}}}}
+entry = {{"argv": argv, "files": {{}}, "modes": {{}}}}
 for argument in sys.argv[1:]:
     for name in re.findall(r"[^{{}} ]+", argument):
         path = pathlib.Path(name)
         if path.is_absolute() and path.is_file():
             entry["files"][path.name] = path.read_bytes().decode("latin-1")
+            entry["modes"][path.name] = path.stat().st_mode & 0o777
 with open({log!r}, "a") as log:
     log.write(json.dumps(entry) + "\\n")
 for flag, text in plan["writes"].items():
@@ -94,6 +95,14 @@ class Recorder:
     def calls(self) -> list[list[str]]:
         """Arguments of every call, the program first."""
         return [list(entry["argv"]) for entry in self.entries]  # type: ignore[call-overload]
+
+    @property
+    def modes(self) -> dict[str, int]:
+        """Permissions of every file that an argument named."""
+        found: dict[str, int] = {}
+        for entry in self.entries:
+            found.update(entry["modes"])  # type: ignore[call-overload]
+        return found
 
     @property
     def files(self) -> list[dict[str, str]]:

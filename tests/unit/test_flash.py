@@ -195,15 +195,20 @@ def test_a_dry_run_tells_the_steps_and_opens_nothing(board: Board) -> None:
 @pytest.mark.parametrize(
     ("missing", "plan", "message"),
     [
-        (Capability.WRITE_RAM, PLAN, "runner fake cannot write RAM; use a debug probe"),
-        (Capability.PROVISION, PLAN, "runner fake cannot program factory.hex"),
-        (Capability.RESET, PLAN, "runner fake cannot reset the chip"),
+        (
+            {Capability.WRITE_RAM, Capability.READ_FLASH},
+            PLAN,
+            "runner fake cannot write RAM; use a debug probe",
+        ),
+        ({Capability.PROVISION}, PLAN, "runner fake cannot program factory.hex"),
+        ({Capability.RESET}, PLAN, "runner fake cannot reset the chip"),
     ],
+    ids=["arm", "provision", "reset"],
 )
 def test_what_the_runner_cannot_do_is_refused_first(
-    board: Board, missing: Capability, plan: Plan, message: str
+    board: Board, missing: set[Capability], plan: Plan, message: str
 ) -> None:
-    board.capabilities = EVERYTHING - {missing}
+    board.capabilities = EVERYTHING - missing
     with pytest.raises(UsageError, match=message):
         run(board, plan)
     assert board.calls == []

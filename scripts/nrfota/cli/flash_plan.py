@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nrfota.errors import UsageError
-from nrfota.flash import Arm, Plan, Provision, Stage
+from nrfota.flash import Arm, Plan, Provision, Stage, arms_by_journal
 from nrfota.outputs import read_input
 from nrfota.runners import Capability, Erase
 
@@ -55,7 +55,8 @@ def make_plan(
             "nothing to stage"
         )
         arming = staging = False
-    if Capability.WRITE_RAM not in capabilities and not named:
+    can_arm = Capability.WRITE_RAM in capabilities or arms_by_journal(capabilities)
+    if not can_arm and not named:
         view.note("this runner cannot ask for an update: provisioning only")
         arming = staging = False
     watch = None

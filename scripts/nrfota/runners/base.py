@@ -5,9 +5,8 @@ Rule 1: a runner does what it says or raises; what a tool cannot do is missing f
         `capabilities` and refused with a sentence.
 Rule 2: with `dry_run` nothing is touched; each step is told instead, external
         commands exactly as they would be run.
-Rule 3: the boot request holds the update's key. What is told of a command shows
-        `***` in place of its words; where a tool reads a script file, they are in
-        there (mode 0600) and not among the arguments.
+Rule 3: anybody on the machine can read a process's arguments. Keys are never among
+        them: they go through files of mode 0600, and what a tool writes is that too.
 """
 
 from __future__ import annotations
@@ -48,6 +47,8 @@ class Capability(enum.Enum):
 
 
 EVERYTHING = frozenset(Capability)
+# Tools that take words for RAM from their arguments alone: arming is by the journal.
+NO_RAM = EVERYTHING - {Capability.WRITE_RAM}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,14 +135,10 @@ class Tool:
                 f"{self._install}"
             )
 
-    def run(self, *arguments: str | Path, secret: str = "") -> str:
-        """Runs the tool (dry run: only tells); returns what it printed.
-
-        An argument equal to `secret` is not shown, neither now nor in an error.
-        """
+    def run(self, *arguments: str | Path) -> str:
+        """Runs the tool (dry run: only tells); returns what it printed."""
         command = [self._program, *map(str, arguments)]
-        shown = [text if text != secret or not secret else "***" for text in command]
-        self._options.on_note(f"$ {shlex.join(shown)}")
+        self._options.on_note(f"$ {shlex.join(command)}")
         if self._options.dry_run:
             return ""
         self.check()
@@ -154,16 +151,17 @@ class Tool:
                 errors="replace",
                 timeout=TOOL_TIMEOUT_S,
                 stdin=subprocess.DEVNULL,
+                umask=0o077,
             )
         except subprocess.TimeoutExpired as error:
             raise ToolError(
                 f"expected {self._program} to end within {TOOL_TIMEOUT_S:.0f} s, "
-                f"it did not: {shlex.join(shown)}"
+                f"it did not: {shlex.join(command)}"
             ) from error
         except OSError as error:
             raise NoDeviceError(f"cannot run {self._program}: {error}") from error
         if done.returncode:
-            raise self._failure(shown, done.returncode, done.stdout, done.stderr)
+            raise self._failure(command, done.returncode, done.stdout, done.stderr)
         return done.stdout
 
     def _failure(

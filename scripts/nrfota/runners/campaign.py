@@ -168,7 +168,6 @@ def run_campaign(
                     scenario=story.name,
                     seed=options.seed,
                     operations=len(recording.operations),
-                    runs=len(groups),
                     recording=recording,
                 )
             )
@@ -177,6 +176,7 @@ def run_campaign(
         progress(0, total, 0)
         for index, results in run_all(work, jobs=options.jobs):
             reports[index].results += results
+            reports[index].runs += 1
             done += len(results)
             lost += sum(bool(result.lost) for result in results)
             progress(done, total, lost)

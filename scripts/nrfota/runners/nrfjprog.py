@@ -11,12 +11,13 @@ from pathlib import Path
 
 from nrfota.errors import FormatError
 from nrfota.runners.base import (
-    EVERYTHING,
+    NO_RAM,
     BenchRunner,
+    Capability,
     Erase,
     RunnerOptions,
     Tool,
-    words,
+    cannot,
 )
 
 _DUMP_LINE = re.compile(r"0x[0-9A-Fa-f]{8}:((?:\s+[0-9A-Fa-f]{8})+)")
@@ -26,7 +27,7 @@ class NrfjprogRunner(BenchRunner):
     """`nrfjprog -f NRF52 ...`."""
 
     name = "nrfjprog"
-    capabilities = EVERYTHING
+    capabilities = NO_RAM
 
     def __init__(self, options: RunnerOptions) -> None:
         self._options = options
@@ -49,12 +50,8 @@ class NrfjprogRunner(BenchRunner):
         self._tool.run("--program", hex_path, how, "--verify", *self._common)
 
     def write_ram(self, address: int, data: bytes) -> None:
-        """One `--memwr` per word."""
-        for at, value in words(address, data):
-            word = f"0x{value:08X}"
-            self._tool.run(
-                "--memwr", f"0x{at:08X}", "--val", word, *self._common, secret=word
-            )
+        """Refused: `--memwr` takes the words from its arguments."""
+        raise cannot(self.name, Capability.WRITE_RAM, "arming goes by the journal")
 
     def reset(self) -> None:
         """`--reset` sets SYSRESETREQ."""

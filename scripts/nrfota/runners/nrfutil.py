@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runner for Nordic's native `nrfutil` with its `device` command (J-Link probes).
 
-Command lines: nRF Util documentation, "nrfutil device", subcommands program, write,
-read and reset.
+Command lines: nRF Util documentation, "nrfutil device", subcommands program, read
+and reset.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from pathlib import Path
 from nrfota.errors import FormatError, NoDeviceError
 from nrfota.hexfile import read_hex
 from nrfota.runners.base import (
-    EVERYTHING,
+    NO_RAM,
     BenchRunner,
+    Capability,
     Erase,
     RunnerOptions,
     Tool,
     ToolError,
-    words,
+    cannot,
 )
 
 _ERASE_MODE = {
@@ -32,7 +33,7 @@ class NrfutilRunner(BenchRunner):
     """`nrfutil device ...`."""
 
     name = "nrfutil"
-    capabilities = EVERYTHING
+    capabilities = NO_RAM
 
     def __init__(self, options: RunnerOptions) -> None:
         self._options = options
@@ -70,12 +71,8 @@ class NrfutilRunner(BenchRunner):
         self._device("program", "--firmware", hex_path, "--options", options)
 
     def write_ram(self, address: int, data: bytes) -> None:
-        """One `device write` per word."""
-        for at, value in words(address, data):
-            word = f"0x{value:08X}"
-            self._device(
-                "write", "--address", f"0x{at:08X}", "--value", word, secret=word
-            )
+        """Refused: `device write` takes the word from its arguments."""
+        raise cannot(self.name, Capability.WRITE_RAM, "arming goes by the journal")
 
     def reset(self) -> None:
         """RESET_SYSTEM sets SYSRESETREQ."""
@@ -104,5 +101,5 @@ class NrfutilRunner(BenchRunner):
             )
         return data
 
-    def _device(self, *arguments: str | Path, secret: str = "") -> str:
-        return self._tool.run("device", *arguments, *self._common, secret=secret)
+    def _device(self, *arguments: str | Path) -> str:
+        return self._tool.run("device", *arguments, *self._common)
