@@ -9,6 +9,7 @@ Rule 2: "sent" means that the last stop bit has left. Drivers tell when their ow
 
 from __future__ import annotations
 
+import errno
 import select
 import time
 from typing import TYPE_CHECKING
@@ -41,7 +42,11 @@ class SerialLink:
                 dsrdtr=False,
                 exclusive=True,
             )
+        except PermissionError as error:
+            raise self._refused() from error
         except (OSError, ValueError) as error:
+            if getattr(error, "errno", None) == errno.EACCES:
+                raise self._refused() from error
             raise NoDeviceError(
                 f"expected a serial port at {port}, got: {error}"
             ) from error
@@ -132,11 +137,20 @@ class SerialLink:
 
     def set_flow_control(self, enabled: bool) -> None:
         """RTS/CTS at our end."""
-        self._serial.rtscts = enabled
+        try:
+            self._serial.rtscts = enabled
+        except self._failures as error:
+            raise LinkError(f"{self._port} has no RTS/CTS: {error}") from error
 
     def close(self) -> None:
         """Closes the port."""
         self._serial.close()
+
+    def _refused(self) -> NoDeviceError:
+        return NoDeviceError(
+            f"expected a serial port at {self._port} that may be used, got: permission "
+            "denied (is the user in its group, on Debian 'dialout'?)"
+        )
 
     def _gone(self, error: Exception) -> LinkError:
         return LinkError(f"lost the serial port {self._port}: {error}")

@@ -11,7 +11,8 @@ Rule 1: one module per command, `nrfota.cli.<name>`, with
 
 Rule 2: modules import nothing heavy at their top; `run` imports what it needs.
 Rule 3: expected failures are raised as `OtaError`; `execute` prints the sentence
-        on stderr and turns it into the exit code. Only commands print.
+        on stderr and turns it into the exit code. Only commands print. A reader
+        that goes away (`... | head`) ends a command quietly.
 Rule 4: a default comes from the command line, else `west config`, else the build
         directory, else a constant; key material is never an argument's value.
 """
@@ -20,6 +21,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import select
 import sys
 from collections.abc import Mapping
 from typing import Protocol, cast
@@ -33,6 +36,9 @@ COMMANDS: dict[str, str] = {
     "test": "nrfota.cli.test",
     "sim": "nrfota.cli.sim",
 }
+
+# As a shell reports a program that SIGPIPE ended.
+READER_GONE = 128 + 13
 
 Config = Mapping[str, str]
 
@@ -60,7 +66,9 @@ def execute(command: Command, args: argparse.Namespace, *, prog: str) -> int:
     from nrfota.errors import OtaError
 
     try:
-        return command.run(args)
+        code = command.run(args)
+        sys.stdout.flush()
+        return code
     except OtaError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return error.exit_code
@@ -71,24 +79,62 @@ def execute(command: Command, args: argparse.Namespace, *, prog: str) -> int:
             file=sys.stderr,
         )
         return 1
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and _reader_gone():
+            return READER_GONE
+        print(f"{prog}: {_sentence(error)}", file=sys.stderr)
+        return 1
+    except UnicodeDecodeError as error:
+        print(
+            f"{prog}: expected {error.encoding} text, got byte "
+            f"0x{error.object[error.start]:02x} at offset {error.start}",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)
         return 130
+
+
+def _reader_gone() -> bool:
+    """Whether nobody reads standard output any more; what is left is dropped then."""
+    try:
+        output = sys.stdout.fileno()
+        poll = select.poll()
+    except (OSError, AttributeError):  # captured, or a system without poll
+        return False
+    poll.register(output, select.POLLOUT)
+    if not any(events & select.POLLERR for _, events in poll.poll(0)):
+        return False
+    # Else the interpreter complains when it flushes at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
+
+
+def _sentence(error: OSError) -> str:
+    """What the system refused, and for which file."""
+    names = [str(name) for name in (error.filename, error.filename2) if name]
+    said = error.strerror or str(error)
+    return f"cannot use '{names[-1]}': {said}" if names else f"failed: {said}"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Entry of `python -m nrfota`."""
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: python -m nrfota COMMAND [options]\n\ncommands:")
+        out = sys.stdout if arguments else sys.stderr
+        print("usage: python -m nrfota COMMAND [options]\n\ncommands:", file=out)
         for name in COMMANDS:
-            print(f"  {name:10} {load(name).HELP}")
+            print(f"  {name:10} {load(name).HELP}", file=out)
         return 0 if arguments else 2
     name = arguments[0].removeprefix("ota-")
     prog = f"nrfota {name}"
     if name not in COMMANDS:
         known = ", ".join(COMMANDS)
-        print(f"nrfota: unknown command '{name}', expected one of {known}")
+        print(
+            f"nrfota: unknown command '{name}', expected one of {known}",
+            file=sys.stderr,
+        )
         return 2
     command = load(name)
     parser = argparse.ArgumentParser(prog=prog, description=command.DESCRIPTION)

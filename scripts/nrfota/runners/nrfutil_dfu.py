@@ -17,6 +17,7 @@ from pathlib import Path
 from nrfota.errors import FormatError, UsageError
 from nrfota.hexfile import read_hex, write_hex
 from nrfota.layout import default_layout_path, load_layout
+from nrfota.outputs import read_input
 from nrfota.runners.base import (
     BenchRunner,
     Capability,
@@ -114,7 +115,7 @@ class NrfutilDfuRunner(BenchRunner):
         """The application region of `hex_path`, as Intel HEX."""
         region = load_layout(default_layout_path()).flash_region("app")
         segments = []
-        for segment in read_hex(hex_path.read_bytes(), source=str(hex_path)):
+        for segment in read_hex(read_input(hex_path), source=str(hex_path)):
             start = max(segment.address, region.start)
             end = min(segment.end, region.end)
             if start < end:

@@ -126,3 +126,5 @@ class PyocdRunner(BenchRunner):
             raise NoDeviceError(f"pyocd, {doing}: {error}") from error
         except exceptions.Error as error:
             raise LinkError(f"pyocd, {doing}: {error}") from error
+        except OSError as error:  # USB: no permission, unplugged
+            raise NoDeviceError(f"pyocd, {doing}: {error}") from error

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from nrfota.board import default_board_path, load_board
 from nrfota.errors import FormatError, LinkError, NoDeviceError, OtaError, UsageError
 from nrfota.hexfile import read_hex
+from nrfota.outputs import read_input
 from nrfota.runners.base import EVERYTHING, Erase, RunnerOptions
 from nrfota.segment import Segment
 
@@ -73,7 +74,7 @@ class SimRunner:
         if erase is Erase.CHIP:
             nv.preload(0, b"\xff" * FLASH_SIZE)
             nv.preload(UICR_BASE, b"\xff" * PAGE)
-        segments = read_hex(hex_path.read_bytes(), source=str(hex_path))
+        segments = read_hex(read_input(hex_path), source=str(hex_path))
         with _failures():
             for address, page in _pages(segments, nv.read):
                 nv.preload(address, page)
