@@ -20,6 +20,7 @@ import random
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from vboard import nv_file
 from vboard.errors import GuestError, LoadError, PowerCut
@@ -225,20 +226,17 @@ class NvMemory:
 
     def snapshot(self) -> NvSnapshot:
         """The state now; pages that did not change since the last one are shared."""
-        saved: list[tuple[bytes, bytes]] = []
-        for page in range(PAGE_COUNT + 1):
-            entry = self._saved[page]
-            if entry is None:
-                memory, start, _ = self._page_memory(page)
-                entry = (
-                    bytes(memory[start : start + PAGE_SIZE]),
-                    bytes(self._writes[page]),
-                )
-                self._saved[page] = entry
-            saved.append(entry)
+        saved = self._saved
+        for page in [index for index, entry in enumerate(saved) if entry is None]:
+            memory, start, _ = self._page_memory(page)
+            saved[page] = (
+                bytes(memory[start : start + PAGE_SIZE]),
+                bytes(self._writes[page]),
+            )
+        pages, writes = zip(*cast("list[tuple[bytes, bytes]]", saved), strict=True)
         return NvSnapshot(
-            pages=tuple(entry[0] for entry in saved),
-            writes=tuple(entry[1] for entry in saved),
+            pages=pages,
+            writes=writes,
             ficr=self.ficr,
             wear=tuple(self.wear),
             unstable=tuple(sorted(self._unstable.items())),
@@ -250,9 +248,9 @@ class NvMemory:
 
     def restore(self, state: NvSnapshot) -> None:
         """Goes back to `state`, operation number included."""
-        for page in range(PAGE_COUNT + 1):
-            entry = (state.pages[page], state.writes[page])
-            now = self._saved[page]
+        for page, (entry, now) in enumerate(
+            zip(zip(state.pages, state.writes, strict=True), self._saved, strict=True)
+        ):
             if now is not None and now[0] is entry[0] and now[1] is entry[1]:
                 continue
             memory, start, address = self._page_memory(page)

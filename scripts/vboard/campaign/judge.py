@@ -12,6 +12,9 @@ from vboard.campaign.record import Recorder, Recording, begin, finish
 from vboard.campaign.rig import Rig
 from vboard.modem.faults import FaultPlan
 from vboard.nv import NvMemory
+from vboard.nv_cut import CutPoint, OperationKind
+
+AFTER = CutPoint.AFTER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +65,11 @@ class Judge:
             self._run(start, case)
         return tuple(recorder.operations)
 
-    def judge(self, case: Case, start: Start | None = None) -> Result:
-        """Runs the case from `start` (found out when not given)."""
-        if start is None:
-            start = self.start_of(case)
+    def judge(self, case: Case, *, hidden: int | None = None) -> Result:
+        """Runs the case; HiddenPageTouched when page `hidden` matters."""
+        start = self.start_of(case)
         rig = self.rig
-        label, plan, recovery_ns = self._run(start, case)
+        label, plan, recovery_ns = self._run(start, case, hidden=hidden)
         before = self.recording.start.nv.wear
         wear = {
             page: now - then
@@ -97,15 +99,40 @@ class Judge:
                 return f"page 0x{page << 12:05x} was erased {erases} times"
         return ""
 
-    def _run(self, start: Start, case: Case) -> tuple[str, FaultPlan, int]:
+    def _run(
+        self, start: Start, case: Case, *, hidden: int | None = None
+    ) -> tuple[str, FaultPlan, int]:
         rig = self.rig
         plan = FaultPlan.parse(case.faults or rig.scenario.faults)
         if case.cuts:
             rig.power_on(start, faults=plan, seed=case.seed)
+            rig.hide(hidden)
         else:
             begin(rig, start, faults=plan, seed=case.seed)
         label = finish(rig)
         return label, plan, rig.recovery_ns
+
+    def wear_at(self, case: Case) -> tuple[int, ...]:
+        """Erases of each page when the (single) cut came."""
+        operation = _find(self.recording.operations, case.cuts[0].operation)
+        assert operation is not None
+        wear = list(operation.before.wear)
+        if operation.kind is OperationKind.ERASE_PAGE and case.cuts[0].when is AFTER:
+            wear[operation.page] += 1
+        return tuple(wear)
+
+    def like(self, case: Case, first: Case, result: Result) -> Result:
+        """The result of `case`, which is the same run as `first`."""
+        if case is first:
+            return result
+        wear = dict(result.wear)
+        if len(case.cuts) == 1:
+            pairs = zip(self.wear_at(case), self.wear_at(first), strict=True)
+            for page, (mine, others) in enumerate(pairs):
+                if mine != others:
+                    wear[page] = wear.get(page, 0) + mine - others
+        equal = replace(result, id=case.id, wear=wear)
+        return replace(equal, lost=self.verdict(case, equal))
 
     def _allowed(self, case: Case) -> frozenset[str]:
         scenario, changed = self.recording.scenario, self.recording.changed_from

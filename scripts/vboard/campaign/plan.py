@@ -3,7 +3,10 @@
 
 Rule 1: a cut *after* an operation and one *before* the next leave the same flash:
         cases with equal flash, equal modem state and equal files are one run.
-Rule 2: every case keeps its own name and its own verdict; only the run is shared.
+Rule 2: cases that differ in one page only are one run if that run erases the page
+        before anything reads, executes or writes it. The page is hidden in that run,
+        and the first access to it makes all of them runs of their own.
+Rule 3: every case keeps its own name and its own verdict; only the run is shared.
 """
 
 from __future__ import annotations
@@ -21,11 +24,21 @@ from vboard.nv_cut import CutPoint
 MODEM_STATES = ("kept", "lost")
 
 
+# So many runs must be saved at least before a page is hidden.
+_WORTH_HIDING = 4
+
+
 @dataclass(frozen=True)
 class Group:
-    """Cases that are one run; the first stands for all."""
+    """Cases that are one run; the first stands for all.
+
+    With `hidden`, they are equal but for that page, and `parts` are the groups to run
+    when the page matters after all.
+    """
 
     cases: tuple[Case, ...]
+    hidden: int | None = None
+    parts: tuple[Group, ...] = ()
 
     @property
     def first(self) -> Case:
@@ -76,21 +89,68 @@ def choose_cases(
 
 
 def group_cases(recording: Recording, cases: Sequence[Case]) -> list[Group]:
-    """Puts cases with equal starting states together."""
-    keys, scratch = StateKey(), NvMemory()
-    groups: dict[object, list[Case]] = {}
+    """Puts cases with equal, or equal but for one page, starting states together."""
+    keys = _Keys(recording)
+    equal: dict[object, list[Case]] = {}
     for case in cases:
-        groups.setdefault(_key(recording, case, keys, scratch), []).append(case)
-    return [Group(tuple(members)) for members in groups.values()]
+        equal.setdefault(keys.of(case), []).append(case)
+    alike: dict[object, list[Group]] = {}
+    for members in equal.values():
+        alike.setdefault(keys.but_page(members[0]), []).append(Group(tuple(members)))
+    groups: list[Group] = []
+    for parts in alike.values():
+        if len(parts) < _WORTH_HIDING:
+            groups += parts
+            continue
+        merged = tuple(case for part in parts for case in part.cases)
+        hidden = keys.page(parts[0].first)
+        groups.append(Group(merged, hidden=hidden, parts=tuple(parts)))
+    return groups
 
 
-def _key(recording: Recording, case: Case, keys: StateKey, scratch: NvMemory) -> object:
-    operation = (
-        recording.operation(case.cuts[0].operation) if len(case.cuts) == 1 else None
-    )
-    if operation is None:
-        return case
-    state = state_after_cut(scratch, operation, case.cuts[0].when, case.seed)
-    files = tuple(sorted((path, id(data)) for path, data in operation.files.items()))
-    moment = operation.modem if case.modem == "kept" else None
-    return keys.of(state), moment, files, case.faults
+class _Keys:
+    """Keys of the states that cases start from."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._states = StateKey()
+        self._scratch = NvMemory()
+        self._known: dict[tuple[CutAt, int], tuple[object, object]] = {}
+
+    def of(self, case: Case) -> object:
+        """Equal for cases that are the same run."""
+        return self._key(case, 0)
+
+    def but_page(self, case: Case) -> object:
+        """Equal for cases that are the same but for the page that was cut."""
+        page = self.page(case)
+        return case if page is None else (page, self._key(case, 1))
+
+    def page(self, case: Case) -> int | None:
+        """The page that the cut operation changes."""
+        operation = self._operation(case)
+        return None if operation is None else operation.page
+
+    def _operation(self, case: Case) -> Operation | None:
+        if len(case.cuts) != 1:
+            return None
+        return self._recording.operation(case.cuts[0].operation)
+
+    def _key(self, case: Case, which: int) -> object:
+        operation = self._operation(case)
+        if operation is None:
+            return case
+        known = self._known.get((case.cuts[0], case.seed))
+        if known is None:
+            when = case.cuts[0].when
+            state = state_after_cut(self._scratch, operation, when, case.seed)
+            known = (
+                self._states.of(state),
+                self._states.but_page(state, operation.page),
+            )
+            self._known[case.cuts[0], case.seed] = known
+        moment = operation.modem if case.modem == "kept" else None
+        files = tuple(
+            sorted((name, id(data)) for name, data in operation.files.items())
+        )
+        return known[which], moment, files, case.faults, case.seed

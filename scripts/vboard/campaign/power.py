@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import operator
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -94,30 +95,63 @@ def _perform(nv: NvMemory, operation: Operation) -> None:
 
 
 class StateKey:
-    """Keys of flash states; a page is hashed once however often it comes."""
+    """Keys of flash states: equal for states that firmware cannot tell apart.
+
+    Wear and the operation number are not part of them. The power-ups count only where
+    there are unstable bits, which take their values from the count. Only pages that
+    differ from the state before are looked at, so neighbours should follow each other.
+    """
 
     def __init__(self) -> None:
-        self._pages: dict[int, tuple[bytes, bytes, int]] = {}
+        self._pages: dict[tuple[int, int, int], tuple[bytes, bytes, int]] = {}
+        self._last: NvSnapshot | None = None
+        self._parts: list[int] = []
+        self._total = 0
 
-    def of(self, state: NvSnapshot, *, without: int | None = None) -> object:
-        """Equal for states that firmware cannot tell apart; page `without` is left out.
+    def of(self, state: NvSnapshot) -> object:
+        """The key of the whole state."""
+        self._look(state)
+        return self._key(state, self._total, None)
 
-        Wear and the operation number are not part of it. The power-ups count only
-        where there are unstable bits, which take their values from the count.
-        """
-        total, known, pages, writes = 0, self._pages, state.pages, state.writes
-        for index, page in enumerate(pages):
-            if index == without:
-                continue
-            entry = known.get(id(page) ^ id(writes[index]) ^ index)
-            if entry is None or entry[0] is not page or entry[1] is not writes[index]:
-                digest = hashlib.sha256(b"%d:" % index + page + writes[index])
-                number = int.from_bytes(digest.digest(), "little")
-                entry = (page, writes[index], number)
-                known[id(page) ^ id(writes[index]) ^ index] = entry
-            total ^= entry[2]
+    def but_page(self, state: NvSnapshot, page: int) -> object:
+        """The key of everything but `page`."""
+        self._look(state)
+        return self._key(state, self._total ^ self._parts[page], page)
+
+    @staticmethod
+    def _key(state: NvSnapshot, total: int, without: int | None) -> object:
         unstable = tuple(item for item in state.unstable if item[0] != without)
         return total, unstable, state.power_ups if unstable else 0, state.partial_ms
+
+    def _look(self, state: NvSnapshot) -> None:
+        last, self._last = self._last, state
+        if last is state:
+            return
+        if last is None:
+            self._parts = [0] * len(state.pages)
+            changed = list(range(len(state.pages)))
+        else:
+            same = map(operator.is_, state.pages, last.pages)
+            also = map(operator.is_, state.writes, last.writes)
+            changed = [
+                index
+                for index, equal in enumerate(map(operator.and_, same, also))
+                if not equal
+            ]
+        for index in changed:
+            part = self._page(index, state.pages[index], state.writes[index])
+            self._total ^= self._parts[index] ^ part
+            self._parts[index] = part
+
+    def _page(self, index: int, page: bytes, writes: bytes) -> int:
+        key = (index, id(page), id(writes))
+        known = self._pages.get(key)
+        if known is not None:
+            return known[2]
+        digest = hashlib.sha256(b"%d:" % index + page + writes).digest()
+        number = int.from_bytes(digest, "little")
+        self._pages[key] = (page, writes, number)  # keeps them, and so their ids
+        return number
 
 
 def rewind(state: NvSnapshot, number: int) -> NvSnapshot:

@@ -57,11 +57,11 @@ class Recorder:
         self.operations: list[Operation] = []
 
     def __enter__(self) -> Recorder:
-        self.rig.nv.on_operation = self._note
+        self.rig.on_operation = self._note
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.rig.nv.on_operation = None
+        self.rig.on_operation = None
 
     def _note(self, number: int, kind: OperationKind, address: int, value: int) -> None:
         rig = self.rig

@@ -21,16 +21,20 @@ from vboard.campaign.power import OFF_MS, ModemMoment, Start
 from vboard.campaign.scenario import Image, Region, Scenario
 from vboard.clock import NS_PER_MS, NS_PER_S
 from vboard.cpu_stop import RunEnd
-from vboard.errors import GuestError
+from vboard.errors import GuestError, VboardError
 from vboard.fabric import ResetKind
 from vboard.modem.faults import FaultPlan
 from vboard.modem.line import Mode
 from vboard.modem.sim7600 import Sim7600
 from vboard.modem.storage import Storage
-from vboard.nv import FLASH_SIZE, NvMemory
+from vboard.nv import FLASH_SIZE, PAGE_COUNT, PAGE_SIZE, NvMemory, OperationKind
 from vboard.wire import Burst
 
 RAM_BASE, RAM_SIZE = 0x2000_0000, 0x4_0000
+
+
+class HiddenPageTouched(VboardError):
+    """Something read, executed or wrote the page that was to be erased first."""
 
 
 @dataclass
@@ -43,6 +47,7 @@ class Seen:
     shown_ns: int = 0
     entered_ns: int = 0
     fault: str = ""  # why the case is lost already
+    touched: bool = False  # the hidden page was
     console: bytearray = field(default_factory=bytearray)
 
 
@@ -68,6 +73,9 @@ class Rig:
         self._command, self._command_ns = "", 0
         self._known: dict[bytes, Image] = {}
         self._early: list[Burst] = []
+        self._hidden: int | None = None  # address of a page that nobody may look at
+        self.nv.on_operation = self._operation
+        self.on_operation: Callable[[int, OperationKind, int, int], None] | None = None
         self.board.uart(scenario.console_uart).tx.on_burst = self._on_console
         self.board.on_reset.append(self._on_reset)
 
@@ -77,6 +85,7 @@ class Rig:
         """Everything as `start` says, and the supply comes."""
         if self.modem is not None:
             self.modem.power_off()
+        self.hide(None)
         self._align()
         self.nv.restore(start.nv)
         self._put_files(start.files)
@@ -144,6 +153,37 @@ class Rig:
                     Burst(start_ns, burst.byte_ns, burst.data[gone:], burst.bits)
                 )
 
+    # A page that must not matter
+
+    def hide(self, page: int | None) -> None:
+        """From now on page number `page` may only be erased; then it is as any other.
+
+        HiddenPageTouched comes out of the run otherwise.
+        """
+        if self._hidden is not None:
+            self.board.cpu.protect_reads(self._hidden, PAGE_SIZE, denied=False)
+        self._hidden = None
+        if page is not None and page < PAGE_COUNT:
+            self._hidden = page * PAGE_SIZE
+            self.board.cpu.protect_reads(self._hidden, PAGE_SIZE, denied=True)
+
+    def _operation(
+        self, number: int, kind: OperationKind, address: int, value: int
+    ) -> None:
+        if self.on_operation is not None:
+            self.on_operation(number, kind, address, value)
+        hidden = self._hidden
+        if hidden is not None and hidden <= address < hidden + PAGE_SIZE:
+            if kind is not OperationKind.ERASE_PAGE:
+                self.seen.touched = True
+            self.hide(None)
+
+    def _touches_hidden(self, start: int, size: int) -> bool:
+        hidden = self._hidden
+        return (
+            hidden is not None and start < hidden + PAGE_SIZE and hidden < start + size
+        )
+
     # The modem's files
 
     def _put_files(self, files: Mapping[str, bytes]) -> None:
@@ -207,13 +247,22 @@ class Rig:
         def look() -> bool:
             if self._spent:
                 self._unhook()
-            return bool(seen.fault) or seen.resets > bounds.resets or stop()
+            return (
+                bool(seen.fault)
+                or seen.touched
+                or seen.resets > bounds.resets
+                or stop()
+            )
 
         try:
             end = self.board.run(limit_ns, look)
         except GuestError as error:
+            if self._hidden is not None:
+                raise HiddenPageTouched(str(error)) from error
             seen.fault = f"the chip does not allow it: {error}"
             return
+        if seen.touched:
+            raise HiddenPageTouched("the page was written or judged")
         if seen.resets > bounds.resets:
             seen.fault = seen.fault or f"more than {bounds.resets} resets"
         elif end is RunEnd.TIME and not stop():
@@ -272,6 +321,9 @@ class Rig:
         if region.name in seen.ran or seen.fault:
             return
         for image in region.images:
+            if self._touches_hidden(image.start, image.size):
+                seen.touched = True
+                return
             if self._matches(image):
                 seen.ran[region.name] = image
                 break
