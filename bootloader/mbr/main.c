@@ -64,7 +64,9 @@ static void resume_copy(uint32_t page, const struct mbr_record *record,
         record->source_crc) {
         finish(page, vector_table);
     }
-    if (!armed && mbr_params_arm(page, record) != OTA_OK) {
+    // In every boot: the record of an earlier one may be torn, and read right
+    // in this boot only. With no blank place left the earlier ones must do.
+    if (mbr_params_arm(page, record) != OTA_OK && !armed) {
         mbr_reset();
     }
     // A page that does not verify is tried again after a reset, for ever:

@@ -3,8 +3,9 @@
 //    may be blank only because an erase was cut;
 //  - a record counts when its last word, `commit`, and its CRC hold;
 //  - a commit word that a power cut tore may read valid once and invalid later.
-//    So before the first destructive step the record is repeated ("armed") in a
-//    fresh slot: once anything was destroyed, a fully written record exists.
+//    So each boot that goes on with the copy first repeats the record ("arms")
+//    in a fresh slot: once it destroys anything, a record that it has written
+//    itself exists.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include <stddef.h>

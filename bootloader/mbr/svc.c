@@ -8,6 +8,8 @@
 #include "nrf52840_regs.h"
 #include "wdt.h"
 
+#define INFORMATION_START 0x10000000u // FICR
+
 void mbr_reset(void)
 {
     __DSB();
@@ -105,6 +107,25 @@ static uint32_t copy_sd(uint32_t source, uint32_t destination,
     return MBR_SUCCESS;
 }
 
+// Memory and what lies between flash and RAM (FICR, UICR, external flash), but
+// no registers: reading those may have effects.
+static bool may_compare(uint32_t addr, uint32_t len_words)
+{
+    return mbr_in_flash(addr, len_words) || mbr_in_ram(addr, len_words) ||
+           (addr >= INFORMATION_START && addr < OTA_RAM_START &&
+            len_words <= (OTA_RAM_START - addr) / 4u);
+}
+
+static uint32_t compare(uint32_t left, uint32_t right, uint32_t len_words)
+{
+    if (!may_compare(left, len_words) || !may_compare(right, len_words)) {
+        return MBR_INVALID_LENGTH;
+    }
+    return memcmp((const void *)left, (const void *)right, len_words * 4u) == 0
+               ? MBR_SUCCESS
+               : MBR_NULL;
+}
+
 static uint32_t init_sd(void)
 {
     if (!mbr_table_ok(OTA_APP_START, OTA_APP_START)) {
@@ -146,10 +167,7 @@ static uint32_t run(const uint32_t *request)
     case MBR_INIT_SD:
         return init_sd();
     case MBR_COMPARE:
-        return memcmp((const void *)request[1], (const void *)request[2],
-                      request[3] * 4u) == 0
-                   ? MBR_SUCCESS
-                   : MBR_NULL;
+        return compare(request[1], request[2], request[3]);
     case MBR_VECTOR_TABLE_BASE_SET:
         return vector_table_base_set(request[1]);
     case MBR_IRQ_FORWARD_ADDRESS_SET:
