@@ -2,7 +2,9 @@
 """Intel HEX: reads to segments, writes from segments.
 
 Every record's length and checksum are checked; a message names the line. Data
-after the end-of-file record, and a file without one, are refused.
+after the end-of-file record, and a file without one, are refused. A record may
+cross a 64 KB boundary behind a linear base (type 04), not behind a segment's (02),
+where its address would wrap.
 Format: Intel, "Hexadecimal Object File Format Specification", 1988.
 
     segments = read_hex(path.read_bytes(), source="app.hex")
@@ -24,7 +26,7 @@ WINDOW = 1 << 16
 
 def read_hex(data: bytes, *, source: str) -> tuple[Segment, ...]:
     """The segments of a HEX file, by address; raises FormatError."""
-    base = 0
+    base, in_segment = 0, False
     runs: list[tuple[int, bytearray, int]] = []
     expected = -1
     ended = False
@@ -35,10 +37,10 @@ def read_hex(data: bytes, *, source: str) -> tuple[Segment, ...]:
             )
         if kind == DATA:
             address = base + offset
-            if offset + len(payload) > WINDOW:
+            if in_segment and offset + len(payload) > WINDOW:
                 raise FormatError(
                     f"{source}: line {line}: the record at 0x{address:08x} crosses a "
-                    "64 KB boundary"
+                    "64 KB boundary of its segment"
                 )
             if address != expected:
                 runs.append((address, bytearray(), line))
@@ -47,9 +49,9 @@ def read_hex(data: bytes, *, source: str) -> tuple[Segment, ...]:
         elif kind == END:
             ended = True
         elif kind == SEGMENT_BASE:
-            base = int.from_bytes(payload) << 4
+            base, in_segment = int.from_bytes(payload) << 4, True
         elif kind == LINEAR_BASE:
-            base = int.from_bytes(payload) << 16
+            base, in_segment = int.from_bytes(payload) << 16, False
     if not ended:
         raise FormatError(f"{source}: expected an end-of-file record at the end")
     segments = [

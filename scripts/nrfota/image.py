@@ -75,6 +75,11 @@ def build_image(
                 f"the gap of {gap} bytes between {first} and {second} is filled with "
                 "0xFF and downloaded with the image"
             )
+    for segment in uicr:
+        notices.append(
+            f"{segment} is not in the update, which cannot write UICR: it goes into "
+            "factory.hex alone"
+        )
     notices += _vector_notice(plain, layout=layout, region=region)
     return Image(region, plain, uicr, tuple(notices))
 

@@ -2,8 +2,9 @@
 """Writes a set of files so that all of them appear, or none.
 
 Each is written to a temporary file beside its target and renamed; when a rename
-fails, the ones before it are put back as they were. A secret file is mode 0600
-from its first byte on.
+fails, the ones before it are put back as they were. The folders are locked
+meanwhile, so that two runs at once do not leave a mixed set. A secret file is mode
+0600 from its first byte on.
 
     write_outputs([Output(Path("ota.json"), data, secret=True)])
 """
@@ -11,8 +12,8 @@ from its first byte on.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,10 +39,11 @@ class Output:
         return self.path.with_name(f".{self.path.name}.{os.getpid()}.old")
 
 
-def read_input(path: Path) -> bytes:
-    """A file's bytes; raises UsageError when it cannot be read."""
+def read_input(path: Path, *, limit: int = -1) -> bytes:
+    """A file's bytes, at most `limit`; raises UsageError when it cannot be read."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(limit)
     except OSError as error:
         raise UsageError(f"cannot read '{path}': {error.strerror}") from None
 
@@ -56,11 +58,14 @@ def write_outputs(outputs: Sequence[Output]) -> None:
         for current in outputs:
             current.path.parent.mkdir(parents=True, exist_ok=True)
             _write(current)
-        _rename_all(outputs)
+        with _locked({output.path.parent for output in outputs}):
+            _rename_all(outputs)
     except OSError as error:
-        path = current.path if current else ""
+        path = current.path if current else Path()
         if error.filename is not None:
             path = Path(error.filename2 or error.filename)
+        targets = {output.temporary: output.path for output in outputs}
+        path = targets.get(path, path)
         raise OtaError(f"cannot write '{path}': {error.strerror}") from None
     finally:
         for output in outputs:
@@ -77,6 +82,26 @@ def _write(output: Output) -> None:
     )
     with os.fdopen(handle, "wb") as file:
         file.write(output.data)
+
+
+@contextmanager
+def _locked(folders: set[Path]) -> Iterator[None]:
+    """Waits until no other run renames files in `folders`; then keeps others out."""
+    try:
+        from fcntl import LOCK_EX, flock
+    except ImportError:  # Windows: no lock for a folder
+        yield
+        return
+    handles: list[int] = []
+    try:
+        for folder in sorted(folders):
+            handles.append(os.open(folder, os.O_RDONLY | os.O_CLOEXEC))
+            with suppress(OSError):  # a file system without locks
+                flock(handles[-1], LOCK_EX)
+        yield
+    finally:
+        for handle in handles:
+            os.close(handle)
 
 
 def _keep(output: Output) -> None:

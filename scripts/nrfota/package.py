@@ -17,7 +17,7 @@ from nrfota.ebin import Ebin, seal
 from nrfota.errors import FormatError, UsageError
 from nrfota.fw_info import KEY_SIZE, FwInfo
 from nrfota.image import Image
-from nrfota.ota_json import OtaJson
+from nrfota.ota_json import OtaJson, check_url
 from nrfota.segment import Segment
 
 VERSION_MAX = (1 << 32) - 1
@@ -40,7 +40,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Release:
-    """What the image is called and where it can be fetched."""
+    """What the image is called and where it can be fetched; raises UsageError."""
 
     version: int
     url: str
@@ -49,6 +49,12 @@ class Release:
     def __post_init__(self) -> None:
         if not 0 <= self.version <= VERSION_MAX:
             raise UsageError(f"version: expected 0..{VERSION_MAX}, got {self.version}")
+        for what, url in (("url", self.url), ("alt_url", self.alt_url)):
+            try:
+                if url:
+                    check_url(url, what=what)
+            except FormatError as error:
+                raise UsageError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,7 @@ def parse_version(text: str) -> int:
 def build_package(
     image: Image, *, release: Release, secret: Secret, header: bool = True
 ) -> Package:
-    """Encrypts `image`; `header` puts the public header in front of ota.ebin.
-
-    Raises FormatError when a URL cannot work.
-    """
+    """Encrypts `image`; `header` puts the public header in front of ota.ebin."""
     info, cipher_text = seal(
         image.plain,
         version=release.version,

@@ -56,6 +56,11 @@ def test_line_ends_and_case_do_not_matter() -> None:
     assert read(b"\r\n:04001000deadbeefb4\r\n" + END) == read(DATA + END)
 
 
+def test_linear_record_may_cross_a_64k_boundary() -> None:
+    """Addresses wrap at 4 GB alone (specification, type 04)."""
+    assert read(b":02FFFF00AABB9B\n" + END) == [(0xFFFF, b"\xaa\xbb")]
+
+
 BAD = {
     "checksum": (
         b"\n:04001000DEADBEEFB5\n" + END,
@@ -80,9 +85,9 @@ BAD = {
         "line 2: expected nothing after the end-of-file record",
     ),
     "no_data": (END, "no data record"),
-    "crosses_64k": (
-        b":02FFFF00AABB9B\n" + END,
-        "line 1: the record at 0x0000ffff crosses a 64 KB boundary",
+    "wraps_in_its_segment": (
+        b":020000020000FC\n:02FFFF00AABB9B\n" + END,
+        "line 2: the record at 0x0000ffff crosses a 64 KB boundary of its segment",
     ),
     "overlap": (
         DATA + b":01001200AA43\n" + END,

@@ -94,6 +94,10 @@ def test_uicr_is_kept_apart_when_allowed() -> None:
     uicr = part(0x10001200, 8, ".uicr")
     image = build(part(0x1000, 16), uicr, allow_uicr=True)
     assert image.uicr == (uicr,)
+    assert image.notices[0] == (
+        "section '.uicr' (0x10001200..0x10001208) is not in the update, which cannot "
+        "write UICR: it goes into factory.hex alone"
+    )
     assert image.plain == counting(0x1000, 16)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -123,3 +124,50 @@ def test_input_that_is_not_there_is_named(tmp_path: Path) -> None:
     """One sentence."""
     with pytest.raises(UsageError, match=r"cannot read '.*/none': No such file"):
         read_input(tmp_path / "none")
+
+
+def test_one_set_at_a_time_is_renamed_in_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs at once must not leave one's ota.ebin beside the other's ota.json."""
+    real = os.replace
+    refused = []
+
+    def replace(source: Path, destination: Path) -> None:
+        handle = os.open(tmp_path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            refused.append(destination.name)
+        finally:
+            os.close(handle)
+        real(source, destination)
+
+    monkeypatch.setattr(os, "replace", replace)
+    write_outputs(three(tmp_path))
+    assert refused == ["a", "b", "c"]
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(handle)
+
+
+def test_file_that_cannot_be_written_is_named_not_its_temporary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read-only folder."""
+    real = os.open
+
+    def refuse(path: Any, *rest: Any) -> int:
+        if str(path).endswith(".tmp"):
+            raise OSError(30, "Read-only file system", str(path))
+        return real(path, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)
+    expected = f"^cannot write '{tmp_path / 'a'}': Read-only file system$"
+    with pytest.raises(OtaError, match=expected):
+        write_outputs(three(tmp_path))
+
+
+def test_input_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    """Some files have no end."""
+    assert read_input(Path("/dev/zero"), limit=17) == bytes(17)

@@ -201,13 +201,23 @@ def _program(args: argparse.Namespace) -> tuple[Segment, ...]:
 
 
 def _secret(args: argparse.Namespace) -> Secret:
+    from nrfota.errors import FormatError
     from nrfota.fw_info import KEY_SIZE
     from nrfota.outputs import read_input
     from nrfota.package import Secret
 
     if args.key_file is None:
         return Secret(os.urandom(KEY_SIZE), os.urandom(KEY_SIZE))
-    return Secret(read_input(args.key_file), read_input(args.iv_file))
+    values = []
+    for name, path in (("key", args.key_file), ("iv", args.iv_file)):
+        value = read_input(path, limit=KEY_SIZE + 1)
+        if len(value) != KEY_SIZE:
+            got = "more" if len(value) > KEY_SIZE else len(value)
+            raise FormatError(
+                f"{name} file '{path}': expected {KEY_SIZE} bytes, got {got}"
+            )
+        values.append(value)
+    return Secret(*values)
 
 
 def _outputs(
