@@ -114,10 +114,13 @@ int boot_check_file(struct boot *boot, const struct journal_image *image)
 static int write_page(struct boot *boot, uint32_t addr, bool may_skip)
 {
     const struct flash_port *flash = boot->ports->flash;
-    int err = flash->read(flash->ctx, addr, boot->piece, sizeof boot->piece);
-    if (err != OTA_OK ||
-        (may_skip && memcmp(boot->piece, boot->page, sizeof boot->page) == 0)) {
-        return err;
+    int err = OTA_OK;
+    if (may_skip) {
+        err = flash->read(flash->ctx, addr, boot->piece, sizeof boot->piece);
+        if (err != OTA_OK ||
+            memcmp(boot->piece, boot->page, sizeof boot->page) == 0) {
+            return err;
+        }
     }
     err = flash->erase_page(flash->ctx, addr);
     return err == OTA_OK ? flash->write(flash->ctx, addr, boot->page,
