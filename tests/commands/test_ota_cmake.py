@@ -58,7 +58,9 @@ class Project:
         (self.folder / "main.c").write_text(MAIN % (value, start + 9))
         write_if_changed(self.folder / "their.ld", LINKER % start)
 
-    def configure(self, call: str) -> subprocess.CompletedProcess[str]:
+    def configure(
+        self, call: str, *, generator: str = "Ninja"
+    ) -> subprocess.CompletedProcess[str]:
         (self.folder / "CMakeLists.txt").write_text(PROJECT % ROOT + call + "\n")
         return self.run(
             "cmake",
@@ -67,12 +69,12 @@ class Project:
             "-B",
             "build",
             "-G",
-            "Ninja",
+            generator,
             f"-DOTA_PYTHON={sys.executable}",
         )
 
     def make(self) -> subprocess.CompletedProcess[str]:
-        return self.run("ninja", "-C", "build")
+        return self.run("cmake", "--build", "build")
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -106,6 +108,27 @@ def test_package_is_made_after_linking_and_again_when_the_program_changes(
     assert project.make().returncode == 0
     again = OtaJson.unpack((folder / "ota.json").read_bytes())
     assert again.fw_info.pbin_hash != OtaJson.unpack(before).fw_info.pbin_hash
+
+
+@pytest.mark.parametrize("generator", ["Ninja", "Unix Makefiles"])
+def test_spaces_in_paths_and_signs_in_urls_arrive_as_written(
+    tmp_path: Path, generator: str
+) -> None:
+    """What CMake, make or a shell would take for its own."""
+    (tmp_path / "a folder").mkdir()
+    project = Project(tmp_path / "a folder")
+    urls = ("https://a/b;v=1?x=1&y=%41$z#'(f)*~!", "http://c/d;e")
+    call = (
+        f"ota_package(firmware VERSION 7 URL [[{urls[0]}]] ALT_URL [[{urls[1]}]]\n"
+        '    OUTPUT_DIR "the package")'
+    )
+    done = project.configure(call, generator=generator)
+    assert done.returncode == 0, done.stderr
+    done = project.make()
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = project.build / "the package/ota.json"
+    message = OtaJson.unpack(made.read_bytes())
+    assert (message.url, message.alt_url) == urls
 
 
 def test_all_options_reach_the_package(project: Project) -> None:
