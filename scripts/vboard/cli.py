@@ -53,6 +53,23 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="UART of the modem (default 1)",
     )
     add(
+        "--modem-pwrkey",
+        metavar="PORT.PIN",
+        help="pin that presses the modem's PWRKEY while it is high, like 1.03",
+    )
+    add(
+        "--modem-profile",
+        metavar="FILE|KNOBS",
+        default="",
+        help="what this modem is like, as in: python -m vboard modem --help",
+    )
+    add(
+        "--modem-faults",
+        metavar="PLAN",
+        default="",
+        help="what goes wrong in the modem, and when (the same)",
+    )
+    add(
         "--until",
         metavar="TEXT",
         help="end with status 0 when TEXT appears in a shown output (in any output "
@@ -99,6 +116,9 @@ def run_from_args(args: argparse.Namespace) -> int:
             rtt=args.rtt,
             modem=args.modem,
             modem_uart=args.modem_uart,
+            modem_pwrkey=args.modem_pwrkey,
+            modem_profile=args.modem_profile,
+            modem_faults=args.modem_faults,
             until=args.until,
             max_time_s=args.max_time,
             trace=frozenset(args.trace),

@@ -21,6 +21,7 @@ from vboard.fabric import ResetKind
 from vboard.loader import load_files
 from vboard.nv import NvMemory
 from vboard.outputs import FileSink, Finder, PtySink, Sink
+from vboard.peripherals.gpio import Gpio
 from vboard.rtt import RttReader
 from vboard.terminal import Terminal
 from vboard.trace import KINDS, stamp, trace_flash, trace_registers
@@ -39,6 +40,9 @@ class RunOptions:
     rtt: str | None = None
     modem: Path | None = None
     modem_uart: int = 1
+    modem_pwrkey: str | None = None  # "port.pin"
+    modem_profile: str = ""
+    modem_faults: str = ""
     until: str | None = None
     max_time_s: float = 60.0
     trace: frozenset[str] = frozenset()
@@ -59,8 +63,15 @@ class RunOptions:
             raise VboardError(
                 f"expected a trace of {', '.join(KINDS)}, got {', '.join(unknown)}"
             )
-        if "at" in self.trace and self.modem is None:
-            raise VboardError("--trace at needs --modem")
+        if self.modem is None:
+            for option, value in (
+                ("--trace at", "at" in self.trace),
+                ("--modem-pwrkey", self.modem_pwrkey),
+                ("--modem-profile", self.modem_profile),
+                ("--modem-faults", self.modem_faults),
+            ):
+                if value:
+                    raise VboardError(f"{option} needs --modem")
         if self.max_time_s <= 0:
             raise VboardError(
                 f"expected a time of more than 0 seconds, got {self.max_time_s}"
@@ -160,26 +171,46 @@ class Session:
         )
 
     def _attach_modem(self, number: int) -> None:
+        from vboard.modem.faults import FaultPlan
+        from vboard.modem.power_key import connect_pwrkey, parse_pin
+        from vboard.modem.profile import ModemProfile, load_profile
         from vboard.modem.sim7600 import Sim7600
         from vboard.modem.storage import Storage
 
-        assert self.options.modem is not None
+        options = self.options
+        assert options.modem is not None
         trace = None
-        if "at" in self.options.trace:
+        if "at" in options.trace:
 
             def trace(text: str) -> None:
                 self.note(f"{stamp(self.board.clock.now_ns)} {text}")
 
         modem = Sim7600(
             self.board.clock,
-            Storage(self.options.modem),
-            seed=self.options.seed,
+            Storage(options.modem),
+            profile=(
+                load_profile(options.modem_profile)
+                if options.modem_profile
+                else ModemProfile()
+            ),
+            faults=FaultPlan.parse(options.modem_faults),
+            seed=options.seed,
             trace=trace,
         )
         uart = self.board.uart(number)
         modem.attach(uart.tx, uart.rx)
+        if options.modem_pwrkey is not None:
+            pin = parse_pin(options.modem_pwrkey)
+            gpio = self.board.block("GPIO")
+            assert isinstance(gpio, Gpio)
+            connect_pwrkey(gpio, modem, pin)
         modem.start_ready()
         self.modem = modem
+
+    def faults_fired(self) -> list[str]:
+        """One line for each planned fault of the modem."""
+        faults = self.modem.faults.faults if self.options.modem else []
+        return [f"fault {type(f).__name__} fired {f.fired}" for f in faults]
 
     # What happens
 
@@ -266,6 +297,8 @@ def run(options: RunOptions, note: Callable[[str], None] | None = None) -> int:
         return 1
     finally:
         session.close()
+    for line in session.faults_fired():
+        note(line)
     speed = result.now_ns / NS_PER_S / max(result.wall_s, 1e-9)
     note(
         f"{stamp(result.now_ns)} {result.reason} "

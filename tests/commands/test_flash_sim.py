@@ -12,6 +12,7 @@ from nrfota import cli
 from nrfota.runners.base import NO_RAM
 from nrfota.runners.sim import SimRunner
 from support.firmware import ROOT, build_dir
+from vboard.modem.sim7600 import Sim7600
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,29 @@ def test_arming_by_the_journal_ends_in_the_update(
     assert "by 'journal' (0x000fc000..0x000fe000)" in out
     assert "app: version 2 running (reason trial)" in out
     assert "app: confirmed version 2" in out
+
+
+def test_a_modem_that_is_off_is_switched_on_by_its_power_key(
+    packages: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The board file's pwrkey is wired; the bootloader finds nobody and presses it."""
+    common = options(packages, tmp_path)
+    staging = ["--provision", "--stage", "--name", "up.ebin"]
+    assert cli.main(["flash", *common, *staging]) == 0
+    modems: list[Sim7600] = []
+
+    def start_off(modem: Sim7600) -> None:
+        modem.supplied = True
+        modems.append(modem)
+
+    monkeypatch.setattr(Sim7600, "start_ready", start_off)
+    arm = ["--arm", "--watch", "--modem-path", "E:/up.ebin"]
+    assert cli.main(["flash", *common, *arm]) == 0
+    assert "app: version 2 running (reason trial)" in capsys.readouterr().out
+    assert [modem.boots for modem in modems] == [1]
 
 
 def test_a_file_that_is_not_in_the_modem_leaves_the_old_version(

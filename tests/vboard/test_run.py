@@ -219,6 +219,17 @@ def test_usage_errors_have_status_2(
             {"trace": frozenset({"at"})}, "--trace at needs --modem", id="at_alone"
         ),
         pytest.param(
+            {"modem_pwrkey": "1.03"}, "--modem-pwrkey needs --modem", id="key_alone"
+        ),
+        pytest.param(
+            {"modem_profile": "has_E=0"}, "--modem-profile needs --modem",
+            id="profile_alone",
+        ),
+        pytest.param(
+            {"modem_faults": "dead"}, "--modem-faults needs --modem",
+            id="faults_alone",
+        ),
+        pytest.param(
             {"max_time_s": 0.0}, "expected a time of more than 0 seconds", id="time"
         ),
         pytest.param(
@@ -233,6 +244,74 @@ def test_options_that_do_not_fit_are_refused(
     """Before anything is opened."""
     with pytest.raises(VboardError, match=message):
         RunOptions(load=(), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(
+            ["--modem-pwrkey", "1.16"], "expected a pin from 0.00 to 0.31", id="pin"
+        ),
+        pytest.param(["--modem-profile", "has_Z=1"], "no knob is called", id="knob"),
+        pytest.param(["--modem-faults", "fire"], "fault plan: expected", id="fault"),
+    ],
+)
+def test_a_modem_that_cannot_be_is_status_2(
+    hello: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    """With the reason."""
+    modem = ["--modem", str(tmp_path / "modem")]
+    assert run_main(["--load", str(hello), *modem, *arguments]) == 2
+    assert message in capfd.readouterr().err
+
+
+# Drives P1.03 high for 20,000 loops, then low.
+PRESS = """
+reset:
+    ldr r0, =0x50000800
+    movs r1, #8
+    str r1, [r0, #0x18]
+    str r1, [r0, #0x08]
+    ldr r2, =20000
+wait:
+    subs r2, #1
+    bne wait
+    str r1, [r0, #0x0C]
+    b .
+"""
+
+
+def test_a_pin_presses_the_power_key(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A knob makes the key quick: it is on at first, so holding it switches off."""
+    elf = assemble(tmp_path, PRESS)
+    notes: list[str] = []
+    options = RunOptions(
+        load=(elf,),
+        modem=tmp_path / "modem",
+        modem_pwrkey="1.03",
+        modem_profile="pwrkey_off_ms=0,shutdown_ms=1,power_returns=true",
+        trace=frozenset({"at"}),
+        max_time_s=0.1,
+    )
+    session = Session(options, notes.append)
+    session.run()
+    assert session.modem.boots == 1
+    session.close()
+
+
+def test_planned_faults_are_counted_at_the_end(
+    hello: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """So that a plan that never fired is seen."""
+    arguments = ["--modem", str(tmp_path / "modem"), "--modem-faults", "silence"]
+    assert run_main(["--load", str(hello), *arguments, "--max-time", "0.01"]) == 0
+    assert "fault Silence fired 0" in capfd.readouterr().err
 
 
 def test_a_modem_answers_the_board(tmp_path: Path) -> None:

@@ -182,6 +182,7 @@ class SimRunner:
             return self._board
         nv = self._memory()
         from vboard.board import Board
+        from vboard.modem.power_key import connect_pwrkey
         from vboard.modem.sim7600 import Sim7600
         from vboard.modem.storage import Storage
         from vboard.terminal import Terminal
@@ -200,6 +201,14 @@ class SimRunner:
         self._modem_dir.mkdir(parents=True, exist_ok=True)
         modem = Sim7600(board.clock, Storage(self._modem_dir), seed=self._options.seed)
         modem.attach(uart.tx, uart.rx)
+        if wiring.modem.pwrkey is not None:
+            gpio: Any = board.block("GPIO")
+            connect_pwrkey(
+                gpio,
+                modem,
+                wiring.modem.pwrkey,
+                active_high=wiring.modem.pwrkey_active_high,
+            )
         modem.start_ready()
 
         def advance(until_ns: int, stop: Callable[[], bool]) -> None:
