@@ -101,7 +101,10 @@ def test_cmake_alone_says_what_is_missing(tmp_path: Path) -> None:
     """The rendered files come from `west ota-build`."""
     toolchain = ROOT / "cmake/toolchain-arm-none-eabi.cmake"
     done = subprocess.run(
-        ["cmake", f"-S{ROOT}", f"-B{tmp_path}", f"-DCMAKE_TOOLCHAIN_FILE={toolchain}"],
+        [
+            *("cmake", "-GNinja", f"-S{ROOT}", f"-B{tmp_path}"),
+            f"-DCMAKE_TOOLCHAIN_FILE={toolchain}",
+        ],
         capture_output=True,
         text=True,
         check=False,
