@@ -12,7 +12,8 @@ Rule 2: a `PowerCut` that comes out of `run` leaves a dead board; `power_cycle`
         brings it back.
 Rule 3: RAM survives soft and lockup reset; pin and watchdog reset keep it unless
         `corrupt_ram` is set (PS, POWER, Reset behaviour); power-on fills it with
-        seeded noise.
+        seeded noise, and so does System OFF in sections that RAM[n].POWER does not
+        retain.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ from vboard.errors import PowerCut, VboardError
 from vboard.fabric import Bus, Peripheral, ResetKind
 from vboard.nv import NvMemory
 from vboard.peripherals.acl import AclViolation
+from vboard.peripherals.clock_power import ClockPower
 from vboard.peripherals.nvmc import FlashStoreFault
 
+RAM_SECTION = 0x1000  # the smallest one that has its own retention bit
 ROM_TABLE = {
     0x000: 0xFFF0_F003,  # the ROM table of the processor at 0xE00FF000
     0xFCC: 0x1,
@@ -133,6 +136,8 @@ class Board:
         if kind is ResetKind.POWER_ON:
             noise = random.Random(f"{self.seed}:{self.resets}:ram")
             self.core.cpu.ram_write(RAM_BASE, noise.randbytes(RAM_SIZE))
+        elif kind is ResetKind.SYSTEM_OFF:
+            self._lose_ram()
         elif self.corrupt_ram and kind in (ResetKind.PIN, ResetKind.WATCHDOG):
             self._flip_ram_bits()
         for block in self.bus.blocks:
@@ -140,6 +145,16 @@ class Board:
         self.core.start()
         for call in list(self.on_reset):
             call(kind)
+
+    def _lose_ram(self) -> None:
+        """What happens in System OFF to RAM without retention."""
+        rng = random.Random(f"{self.seed}:{self.resets}:off")
+        clock_power = self.block("CLOCK")
+        assert isinstance(clock_power, ClockPower)
+        assert clock_power.power is not None
+        for address in range(RAM_BASE, RAM_BASE + RAM_SIZE, RAM_SECTION):
+            if not clock_power.power.ram_retained(address):
+                self.core.cpu.ram_write(address, rng.randbytes(RAM_SECTION))
 
     def _flip_ram_bits(self) -> None:
         rng = random.Random(f"{self.seed}:{self.resets}:flip")

@@ -25,7 +25,7 @@ from vboard.cycles import cycles_at, ns_at
 from vboard.dwt import MON_EN, Debug
 from vboard.errors import GuestError, NoBlock
 from vboard.exceptions import Exceptions, Lockup
-from vboard.fabric import Bus, ResetKind
+from vboard.fabric import Bus, Peripheral, ResetKind
 from vboard.fpu import Fpu
 from vboard.mpu import Mpu
 from vboard.nvic import Nvic
@@ -76,8 +76,11 @@ class Core:
         self.exceptions = Exceptions(
             cpu=self.cpu, nvic=self.nvic, scb=self.scb, fpu=self.fpu
         )
+        self.exceptions.guest_faults = faults == "guest"
         self.on_access: Callable[[bool, int, int, int], None] | None = None
         self._base = 0  # cycles at the start of the slice
+        self._counter = self.cpu.counter  # 1 + instructions completed in it
+        self._blocks: dict[int, Peripheral] = {}  # by address of a register
         self._slept = 0
         self._in_slice = False
         self._trap_changed = False
@@ -119,7 +122,11 @@ class Core:
         self._base = max(self._base, cycles_at(at_ns))
 
     def _system_off(self) -> None:
+        """A pin that senses already wakes the chip at once (PS, GPIO, DETECT)."""
         self.off = True
+        self.bus.signal("SYSTEM_OFF").set(1)
+        if self.bus.signal("DETECT").level:
+            self._reset = ResetKind.SYSTEM_OFF
         self._look_again()
 
     def start(self) -> None:
@@ -133,6 +140,7 @@ class Core:
         self.systick.reset()
         self._sleeping, self.off, self._reset = None, False, None
         self._sleep_signal.set(0)
+        self.bus.signal("SYSTEM_OFF").set(0)
         self.exceptions.event = False
         cpu = self.cpu
         vectors = cpu.memory_read(0, 8) or b""
@@ -300,19 +308,22 @@ class Core:
 
     # Callbacks from the CPU, inside a slice
 
-    def _now(self) -> int:
-        """Brings the clock to the present cycle."""
-        cycle = self._base + self.cpu.elapsed
-        self.clock.set_now_ns(cycle * 125 // 8)
-        return cycle
+    # They bring the clock to the present cycle first. What they do is spelled out,
+    # not shared: a call costs as much as what it would do.
 
     def _read(self, address: int, size: int) -> int:
-        cycle = self._now()
+        cycle: int = self._base + self._counter.value - 1
+        now_ns = cycle * 125 // 8
+        if now_ns > self.clock.now_ns:
+            self.clock.now_ns = now_ns
         if address >= PRIVATE_BUS:
             value = self.private.read(address, size)
         else:
             self._fault_address = address
-            block = block_at(self.bus, address, size)
+            block = self._blocks.get(address) if size == 4 else None
+            if block is None:
+                block = block_at(self.bus, address, size)
+                self._blocks[address] = block
             value = block.read(address - block.base)
         if self.on_access is not None:
             self.on_access(False, address, size, value)
@@ -330,7 +341,9 @@ class Core:
             self.cpu.set_limit(self._slice_end - self._base)
 
     def _write(self, address: int, size: int, value: int) -> None:
-        self._now()
+        now_ns: int = (self._base + self._counter.value - 1) * 125 // 8
+        if now_ns > self.clock.now_ns:
+            self.clock.now_ns = now_ns
         self._watch.interrupted()
         if self.on_access is not None:
             self.on_access(True, address, size, value)
@@ -338,11 +351,16 @@ class Core:
             self.private.write(address, size, value)
         else:
             self._fault_address = address
-            block = block_at(self.bus, address, size)
+            block = self._blocks.get(address) if size == 4 else None
+            if block is None:
+                block = block_at(self.bus, address, size)
+                self._blocks[address] = block
             block.write(address - block.base, value)
 
     def _store(self, address: int, size: int, value: int) -> None:
-        self._now()
+        now_ns: int = (self._base + self._counter.value - 1) * 125 // 8
+        if now_ns > self.clock.now_ns:
+            self.clock.now_ns = now_ns
         self._watch.interrupted()
         self._fault_address = address
         self.bus.flash_store(address, size, value)
@@ -364,23 +382,27 @@ class Core:
             pc = self.cpu.get("pc")
             if RAM_BASE <= pc < RAM_BASE + RAM_SIZE:
                 return
-        now = self._base + self.cpu.elapsed
-        target = cycles_at(until_ns)
-        if target <= now:
+        counter: int = self._counter.value
+        target = -(-until_ns * 8 // 125)
+        base = target - counter + 1
+        if base <= self._base:
             return
-        self._base += target - now
-        target_ns = ns_at(target)
-        next_ns = self.clock.next_ns()
+        self._base = base
+        clock = self.clock
+        target_ns = target * 125 // 8
+        next_ns = clock.next_ns()
         if next_ns is None or next_ns > target_ns:
-            self.clock.set_now_ns(target_ns)
+            clock.set_now_ns(target_ns)
         else:
-            self.clock.advance_to_ns(target_ns)
-            next_ns = self.clock.next_ns()
+            clock.advance_to_ns(target_ns)
+            next_ns = clock.next_ns()
             if next_ns is not None:
                 self._slice_end = min(self._slice_end, cycles_at(next_ns))
         if not self._ending:
-            self._slice_end = max(self._slice_end, target)
-            self.cpu.set_limit(self._slice_end - self._base)
+            if self._slice_end < target:
+                self._slice_end = target
+            limit = self._slice_end - base
+            self.cpu.limit.value = limit if limit > counter else counter
 
     def _division_trap(self) -> None:
         self._trap_changed = True

@@ -86,6 +86,7 @@ class Exceptions:
         )
         self.event = False  # the event register of WFE
         self.on_fault: Callable[[str], None] = lambda message: None
+        self.guest_faults = False  # a stack that is no RAM is the guest's fault
 
     # Priorities
 
@@ -96,8 +97,9 @@ class Exceptions:
 
     def _priority(self, primask: int, basepri: int, faultmask: int) -> int:
         priority = self._nvic.active_priority()
-        if basepri & 0xFF:
-            priority = min(priority, basepri & 0xFF & self._nvic.group_mask)
+        level = basepri & n.PRIORITY_MASK  # the other bits are not implemented
+        if level:
+            priority = min(priority, level & self._nvic.group_mask)
         if primask & 1:
             priority = min(priority, 0)
         if faultmask & 1:
@@ -135,17 +137,41 @@ class Exceptions:
         if return_pc is None:
             return_pc = core[6]
         use_psp = bool(control & SPSEL) and not xpsr & 0x1FF
-        exc_return, frame = self._push(core, return_pc, use_psp=use_psp)
+        exc_return, frame, stored = self._push(core, return_pc, use_psp=use_psp)
         msp, psp = core[9:11]
         if use_psp:
             psp = frame
         else:
             msp = frame
+        if not stored:
+            number = self._stacking_failed(number, frame)
         self._take(number, exc_return, control=control, msp=msp, psp=psp)
+
+    def _stacking_failed(self, number: int, frame: int) -> int:
+        """STKERR while entering `number`: gives the exception that is taken.
+
+        The more urgent of the two is taken, the other stays pending (ARM ARM
+        B1.5.11, derived exceptions).
+        """
+        self._scb.cfsr |= STKERR
+        target = self._fault_target(n.BUS_FAULT)
+        self.on_fault(
+            f"{exception_name(target)}: STKERR, the frame of {exception_name(number)} "
+            f"does not fit at 0x{frame:08x} (stack overflow?)"
+        )
+        priority = self._nvic.group_priority
+        if priority(target) <= priority(number):
+            first, second = target, number
+        else:
+            first, second = number, target
+        if first != second:
+            self._nvic.pend(second)
+        return first
 
     def _push(
         self, core: list[int], return_pc: int, *, use_psp: bool
-    ) -> tuple[int, int]:
+    ) -> tuple[int, int, bool]:
+        """EXC_RETURN, where the frame is, and whether it could be stored."""
         xpsr, control, msp, psp = core[7:11]
         extended = bool(control & FPCA)
         if extended:
@@ -158,13 +184,13 @@ class Exceptions:
         data = struct.pack("<8I", *core[0:6], return_pc & ~1, xpsr | THUMB)
         if extended:
             data += struct.pack("<18I", *self._floats.read(), 0)
-        self._store_frame(frame, data)
+        stored = self._store_frame(frame, data)
         if extended:
             self._preserve(frame + 0x20)
         exc_return = 0xFFFF_FFE1 if extended else 0xFFFF_FFF1
         if not xpsr & 0x1FF:
             exc_return |= 0xC if use_psp else 0x8
-        return exc_return, frame
+        return exc_return, frame, stored
 
     def _preserve(self, address: int) -> None:
         self._fpu.settle()
@@ -199,15 +225,18 @@ class Exceptions:
             )
         return int.from_bytes(word, "little")
 
-    def _store_frame(self, address: int, data: bytes) -> None:
+    def _store_frame(self, address: int, data: bytes) -> bool:
         ram, end = 0x2000_0000, 0x2004_0000
         if not ram <= address <= end - len(data):
+            if self.guest_faults:
+                return False
             raise GuestError(
                 f"exception frame pushed to 0x{address:08x}, outside of Data RAM "
                 "(stack overflow?)",
                 block="CPU",
             )
         self._cpu.ram_write(address, data)
+        return True
 
     # Return
 

@@ -296,6 +296,36 @@ irq2:
     assert program.run() == [1, 50, 2, 3, 51, 0]
 
 
+def test_the_low_bits_of_basepri_do_not_mask(tmp_path: Path) -> None:
+    """Three priority bits: 0x1F is 0 (no masking), 0x5F is 0x40."""
+    program = Program(
+        tmp_path,
+        """
+.equ ISPR, 0xE000E200
+reset:
+    poke 0xE000E400, 0x00004020
+    poke 0xE000E100, 3
+    movs r0, #0x1F
+    msr basepri, r0
+    poke ISPR, 2
+    logi 50
+    movs r0, #0x5F
+    msr basepri, r0
+    poke ISPR, 3
+    logi 51
+    done
+irq0:
+    logi 1
+    bx lr
+irq1:
+    logi 2
+    bx lr
+""",
+        handlers={IRQ: "irq0", IRQ + 1: "irq1"},
+    )
+    assert program.run() == [2, 50, 1, 51]
+
+
 def test_svc_from_a_handler_of_lower_urgency_nests(tmp_path: Path) -> None:
     """SVCall at priority 0 is taken from an interrupt at 0x40."""
     program = Program(

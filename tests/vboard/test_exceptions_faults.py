@@ -371,3 +371,81 @@ reset:
     assert program.faults == [
         "note: DIV_0_TRP is not modelled for 26 divisions (up to 24); x / 0 gives 0"
     ]
+
+
+STACK_IN_NOWHERE = """
+reset:
+    poke 0xE000ED24, {enabled}
+    ldr r0, =0x30000000
+    msr psp, r0
+    movs r0, #2
+    msr control, r0
+    isb
+    svc #0
+hang:
+    b hang
+fault:
+    mrs r4, ipsr
+    log r4
+    ldr r5, =0xE000ED28
+    ldr r4, [r5]
+    log r4
+    done
+"""
+
+
+@pytest.mark.parametrize(
+    ("enabled", "exception"),
+    [
+        pytest.param(0x7_0000, BUS_FAULT, id="enabled"),
+        pytest.param(0, HARD_FAULT, id="escalated"),
+    ],
+)
+def test_a_frame_that_does_not_fit_is_a_stacking_error(
+    tmp_path: Path, *, enabled: int, exception: int
+) -> None:
+    """STKERR; the fault is more urgent than the SVC and runs on the main stack."""
+    program = Program(
+        tmp_path,
+        STACK_IN_NOWHERE.replace("{enabled}", str(enabled)),
+        handlers={HARD_FAULT: "fault", BUS_FAULT: "fault", 11: "hang"},
+    )
+    assert program.run() == [exception, 1 << 12]
+    assert "STKERR" in program.faults[0]
+
+
+def test_a_main_stack_in_nowhere_ends_in_lockup(tmp_path: Path) -> None:
+    """The fault handler cannot use the stack either."""
+    program = Program(
+        tmp_path,
+        """
+reset:
+    ldr r0, =0x40000400
+    ldr r4, [r0]
+    cmp r4, #8
+    beq second
+    ldr r0, =0x30000000
+    mov sp, r0
+    udf #0
+second:
+    log r4
+    done
+hard:
+    push {r0-r3}
+    b hard
+""",
+        handlers={HARD_FAULT: "hard"},
+    )
+    assert program.run() == [8]
+
+
+def test_a_frame_outside_of_ram_ends_a_strict_run(tmp_path: Path) -> None:
+    """The message has the address and a guess."""
+    program = Program(
+        tmp_path,
+        STACK_IN_NOWHERE.replace("{enabled}", "0"),
+        handlers={HARD_FAULT: "fault", BUS_FAULT: "fault", 11: "hang"},
+        faults="strict",
+    )
+    with pytest.raises(GuestError, match=r"pushed to 0x2fffffe0, outside of Data RAM"):
+        program.run()

@@ -9,6 +9,7 @@ and passes the other POWER and APPROTECT registers to a `PowerPart`, which needs
     write(offset, value)
     reset(kind)
     register_names: dict[int, str] data-sheet names by offset
+    ram_retained(address)          what System OFF leaves
 
 and tells of a POWER event by `ClockPower.emit(offset)` (0x108 POFWARN,
 0x114 SLEEPENTER, 0x118 SLEEPEXIT, 0x11C..0x124 USB...).
@@ -111,6 +112,9 @@ class PowerPart(Protocol):
 
     def reset(self, kind: ResetKind) -> None:
         """Puts registers to reset values, as far as `kind` reaches them."""
+
+    def ram_retained(self, address: int) -> bool:
+        """Whether the RAM byte at `address` keeps its value in System OFF."""
 
 
 class ClockPower(EventBlock):

@@ -61,6 +61,7 @@ class Wdt(EventBlock):
         self._alarm: Alarm | None = None
         self._clear()
         bus.signal("CPU_SLEEP").watch(self._cpu_sleeps)
+        bus.signal("SYSTEM_OFF").watch(self._system_off)
 
     def _clear(self) -> None:
         if self._alarm is not None:
@@ -167,6 +168,11 @@ class Wdt(EventBlock):
         signal.set(1)
         self.bus.request_reset(ResetKind.WATCHDOG)
         signal.set(0)
+
+    def _system_off(self, level: int | None) -> None:
+        """System OFF stops it and clears its configuration (erratum 213)."""
+        if level:
+            self._clear()
 
     def _cpu_sleeps(self, level: int | None) -> None:
         if self.config & SLEEP or not self.running:
