@@ -104,7 +104,7 @@ def test_the_stop_short_stops_at_the_compare_value() -> None:
 
 
 def test_stop_keeps_the_count_and_start_goes_on() -> None:
-    """STOP and SHUTDOWN pause; CLEAR zeroes, running or not."""
+    """STOP pauses; CLEAR zeroes, running or not."""
     bench, timer = make()
     timer.write(R.TASKS_START, 1)
     bench.pass_ns(10_000)
@@ -113,9 +113,22 @@ def test_stop_keeps_the_count_and_start_goes_on() -> None:
     assert capture(timer) == 10
     timer.write(R.TASKS_START, 1)
     bench.pass_ns(7_000)
-    timer.write(R.TASKS_SHUTDOWN, 1)
+    timer.write(R.TASKS_STOP, 1)
     assert capture(timer) == 17
     timer.write(R.TASKS_CLEAR, 1)
+    assert capture(timer) == 0
+
+
+@pytest.mark.parametrize("mode", [TIMER, COUNTER], ids=["timer", "counter"])
+def test_shutdown_stops_and_forgets_the_count(mode: int) -> None:
+    """A timer that was shut down begins at 0."""
+    bench, timer = make(mode=mode)
+    timer.write(R.TASKS_START, 1)
+    timer.write(R.TASKS_COUNT, 1)
+    bench.pass_ns(10_000)
+    assert capture(timer) != 0
+    timer.write(R.TASKS_SHUTDOWN, 1)
+    bench.pass_ns(10_000)
     assert capture(timer) == 0
 
 

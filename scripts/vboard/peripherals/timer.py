@@ -4,7 +4,9 @@
 Rule 1: the counter is computed, never stepped: in timer mode from the clock (one
         16 MHz tick is 125 halves of a nanosecond), in counter mode from COUNT.
 Rule 2: COMPARE events come at the exact tick, by an alarm for the nearest.
-Rule 3: COUNT may arrive merged (see `task_horizon`); before anybody looks at the
+Rule 3: STOP keeps the counter, SHUTDOWN clears it too (Nordic's drivers count on it
+        after they disabled a timer).
+Rule 4: COUNT may arrive merged (see `task_horizon`); before anybody looks at the
         counter in counter mode, the bus is synchronised.
 """
 
@@ -267,6 +269,8 @@ class Timer(EventBlock):
             case R.TASKS_STOP | R.TASKS_SHUTDOWN:
                 if value & 1:
                     self._stop()
+                    if offset == R.TASKS_SHUTDOWN:
+                        self._clear()
             case R.TASKS_COUNT:
                 self._add(value & 1)
             case R.TASKS_CLEAR:
