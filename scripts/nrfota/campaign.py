@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from nrfota.arm import BootRequest
+from nrfota.board import Board
 from nrfota.ebin import Ebin, seal
 from nrfota.errors import UsageError
 from nrfota.factory import FactoryParts, factory_segments
@@ -45,6 +46,7 @@ class Firmware:
     """What the stories are made of. `hanging`: an update that never confirms."""
 
     layout: Layout
+    wiring: Board
     mbr: tuple[Segment, ...]
     bootloader: tuple[Segment, ...]
     old: Program
@@ -74,6 +76,7 @@ class Story:
 
     name: str
     layout: Layout
+    wiring: Board
     flash: tuple[Segment, ...] = field(repr=False)
     files: Mapping[str, bytes] = field(repr=False)
     request: bytes = field(repr=False)
@@ -151,6 +154,7 @@ class Maker:
         return Story(
             name=name,
             layout=self.firmware.layout,
+            wiring=self.firmware.wiring,
             flash=self.factory(old, packed_old),
             files={OLD_FILE: packed_old.ebin, NEW_FILE: offered.ebin},
             request=BootRequest(offered.info, NEW_FILE).pack(),

@@ -11,7 +11,8 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nrfota.build import BuildRequest, build
+from nrfota.board import load_board
+from nrfota.build import BuildRequest, board_path, build
 from nrfota.campaign import Firmware, Program
 from nrfota.errors import BuildError, UsageError
 from nrfota.image import build_image
@@ -57,6 +58,7 @@ def build_firmware(request: BuildRequest, *, image_size: int = IMAGE_SIZE) -> Fi
     _check_size(layout, image_size)
     return Firmware(
         layout=layout,
+        wiring=load_board(board_path(request.board)),
         mbr=read_segments(folder / "mbr/mbr.elf", read=read_input),
         bootloader=read_segments(folder / "bootloader/bootloader.elf", read=read_input),
         old=old,

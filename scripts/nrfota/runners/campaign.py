@@ -135,6 +135,10 @@ def scenario_of(story: Story) -> Scenario:
         ),
         bounds=Bounds(settle_ms=story.settle_ms),
         trial_cycles=story.trial_cycles,
+        console_uart=story.wiring.console.uart,
+        modem_uart=story.wiring.modem.uart,
+        modem_key=story.wiring.modem.pwrkey,
+        modem_key_high=story.wiring.modem.pwrkey_active_high,
     )
 
 

@@ -29,6 +29,7 @@ class Result:
     resets: int = 0
     wear: Mapping[int, int] = field(default_factory=dict)  # page: erases in the case
     fired: int = 0
+    modem_touched: bool = True
 
 
 class Judge:
@@ -84,6 +85,7 @@ class Judge:
             resets=rig.resets,
             wear=wear,
             fired=sum(fault.fired for fault in plan.faults),
+            modem_touched=rig.modem_touched,
         )
         return replace(result, lost=self.verdict(case, result))
 

@@ -6,7 +6,9 @@ Rule 1: a cut *after* an operation and one *before* the next leave the same flas
 Rule 2: cases that differ in one page only are one run if that run erases the page
         before anything reads, executes or writes it. The page is hidden in that run,
         and the first access to it makes all of them runs of their own.
-Rule 3: every case keeps its own name and its own verdict; only the run is shared.
+Rule 3: cases that differ in what the modem does are one run if that run has no use for
+        the modem: it neither speaks to it nor presses its key.
+Rule 4: every case keeps its own name and its own verdict; only the run is shared.
 """
 
 from __future__ import annotations
@@ -32,12 +34,15 @@ _WORTH_HIDING = 4
 class Group:
     """Cases that are one run; the first stands for all.
 
-    With `hidden`, they are equal but for that page, and `parts` are the groups to run
-    when the page matters after all.
+    `key`: their state, the modem apart. With `hidden`, they are equal but for that
+    page; with `no_modem`, but for the modem. `parts` are the groups to run when that
+    matters after all.
     """
 
     cases: tuple[Case, ...]
+    key: object = None
     hidden: int | None = None
+    no_modem: bool = False
     parts: tuple[Group, ...] = ()
 
     @property
@@ -96,16 +101,33 @@ def group_cases(recording: Recording, cases: Sequence[Case]) -> list[Group]:
         equal.setdefault(keys.of(case), []).append(case)
     alike: dict[object, list[Group]] = {}
     for members in equal.values():
-        alike.setdefault(keys.but_page(members[0]), []).append(Group(tuple(members)))
+        group = Group(tuple(members), key=keys.but_modem(members[0]))
+        alike.setdefault(keys.but_page(members[0]), []).append(group)
     groups: list[Group] = []
     for parts in alike.values():
         if len(parts) < _WORTH_HIDING:
             groups += parts
-            continue
-        merged = tuple(case for part in parts for case in part.cases)
-        hidden = keys.page(parts[0].first)
-        groups.append(Group(merged, hidden=hidden, parts=tuple(parts)))
+        else:
+            hidden = keys.page(parts[0].first)
+            groups.append(Group(_all(parts), hidden=hidden, parts=tuple(parts)))
     return groups
+
+
+def merge_modems(groups: Iterable[Group]) -> list[Group]:
+    """Puts groups together that differ in the modem only."""
+    alike: dict[object, list[Group]] = {}
+    for group in groups:
+        alike.setdefault(group.key, []).append(group)
+    return [
+        parts[0]
+        if len(parts) == 1
+        else Group(_all(parts), no_modem=True, parts=tuple(parts))
+        for parts in alike.values()
+    ]
+
+
+def _all(parts: Iterable[Group]) -> tuple[Case, ...]:
+    return tuple(case for part in parts for case in part.cases)
 
 
 class _Keys:
@@ -120,6 +142,10 @@ class _Keys:
     def of(self, case: Case) -> object:
         """Equal for cases that are the same run."""
         return self._key(case, 0)
+
+    def but_modem(self, case: Case) -> object:
+        """Equal for cases that are the same run when the modem does not matter."""
+        return self._key(case, 0, with_modem=False)
 
     def but_page(self, case: Case) -> object:
         """Equal for cases that are the same but for the page that was cut."""
@@ -136,7 +162,7 @@ class _Keys:
             return None
         return self._recording.operation(case.cuts[0].operation)
 
-    def _key(self, case: Case, which: int) -> object:
+    def _key(self, case: Case, which: int, *, with_modem: bool = True) -> object:
         operation = self._operation(case)
         if operation is None:
             return case
@@ -149,7 +175,7 @@ class _Keys:
                 self._states.but_page(state, operation.page),
             )
             self._known[case.cuts[0], case.seed] = known
-        moment = operation.modem if case.modem == "kept" else None
+        moment = operation.modem if with_modem and case.modem == "kept" else None
         files = tuple(
             sorted((name, id(data)) for name, data in operation.files.items())
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from vboard.campaign.judge import Judge, Result
-from vboard.campaign.plan import Group
+from vboard.campaign.plan import Group, merge_modems
 from vboard.campaign.record import Recording
 from vboard.campaign.rig import HiddenPageTouched, Rig
 
@@ -34,6 +34,7 @@ class _Here:
     """What this process works on; workers inherit it by fork."""
 
     work: tuple[Work, ...] = ()
+    tasks: Sequence[tuple[int, Group]] = ()
     judges: ClassVar[dict[int, Judge]] = {}
     base: Path | None = None
 
@@ -48,11 +49,13 @@ def modem_folder() -> Path:
 def judge_group(judge: Judge, group: Group) -> list[Result] | None:
     """Runs the first case; every other gets its own verdict on the same run.
 
-    None when they are not the same run, because the hidden page matters.
+    None when they are not the same run, because what is hidden from it matters.
     """
     try:
         result = judge.judge(group.first, hidden=group.hidden)
     except HiddenPageTouched:
+        return None
+    if group.no_modem and result.modem_touched:
         return None
     return [judge.like(case, group.first, result) for case in group.cases]
 
@@ -60,26 +63,29 @@ def judge_group(judge: Judge, group: Group) -> list[Result] | None:
 def run_all(
     work: Sequence[Work], *, jobs: int, chunk: int = 4
 ) -> Iterator[tuple[int, list[Result]]]:
-    """Verdicts as they come: index into `work`, results of one run."""
-    _Here.work = tuple(work)
+    """Verdicts as they come: index into `work`, results of one run.
+
+    First what needs a page hidden, then what may not need the modem, then the rest.
+    """
     base = modem_folder()
-    tasks: list[_Task] = [
-        (index, number, None)
-        for index, item in enumerate(work)
-        for number in range(len(item.groups))
+    groups = [
+        (index, group) for index, item in enumerate(work) for group in item.groups
     ]
-    # Long ones first: a hidden page that matters becomes many runs.
-    tasks.sort(key=lambda task: work[task[0]].groups[task[1]].hidden is None)
+    rest = [item for item in groups if item[1].hidden is None]
     try:
-        while tasks:
+        tasks = [item for item in groups if item[1].hidden is not None]
+        for stage in range(3):
             split: list[_Task] = []
-            for (index, number, _), results in _map(tasks, jobs, chunk, base):
+            _Here.work, _Here.tasks = tuple(work), tasks
+            for number, results in _map(len(tasks), jobs, chunk, base):
+                index, group = tasks[number]
                 if results is None:
-                    parts = len(work[index].groups[number].parts)
-                    split += [(index, number, part) for part in range(parts)]
+                    split += [(index, part) for part in group.parts]
                 else:
                     yield index, results
             tasks = split
+            if stage == 0:
+                tasks = _without_modem(rest + split, len(work))
     finally:
         for judge in _Here.judges.values():
             judge.rig.close()
@@ -88,20 +94,27 @@ def run_all(
         shutil.rmtree(base, ignore_errors=True)
 
 
-# Index into the work, number of the group, number of its part (None: all of it).
-_Task = tuple[int, int, int | None]
+def _without_modem(tasks: Sequence[_Task], count: int) -> list[_Task]:
+    return [
+        (index, group)
+        for index in range(count)
+        for group in merge_modems(group for at, group in tasks if at == index)
+    ]
+
+
+_Task = tuple[int, Group]  # index into the work, what to run
 
 
 def _map(
-    tasks: Sequence[_Task], jobs: int, chunk: int, base: Path
-) -> Iterator[tuple[_Task, list[Result] | None]]:
-    if jobs == 1 or len(tasks) == 1:
+    count: int, jobs: int, chunk: int, base: Path
+) -> Iterator[tuple[int, list[Result] | None]]:
+    if jobs == 1 or count < 2:
         _begin(base)
-        yield from map(_run, tasks)
+        yield from map(_run, range(count))
         return
     context = multiprocessing.get_context("fork")
-    with context.Pool(min(jobs, len(tasks)), _begin, (base,)) as pool:
-        yield from pool.imap_unordered(_run, tasks, chunksize=chunk)
+    with context.Pool(min(jobs, count), _begin, (base,)) as pool:
+        yield from pool.imap_unordered(_run, range(count), chunksize=chunk)
 
 
 def _begin(base: Path) -> None:
@@ -109,13 +122,9 @@ def _begin(base: Path) -> None:
     _Here.base = base
 
 
-def _run(task: _Task) -> tuple[_Task, list[Result] | None]:
-    index, number, part = task
-    work = _Here.work[index]
+def _run(number: int) -> tuple[int, list[Result] | None]:
+    index, group = _Here.tasks[number]
     if index not in _Here.judges:
-        rig = Rig(work.recording.scenario, modem_folder())
-        _Here.judges[index] = Judge(rig, work.recording)
-    group = work.groups[number]
-    if part is not None:
-        group = group.parts[part]
-    return task, judge_group(_Here.judges[index], group)
+        recording = _Here.work[index].recording
+        _Here.judges[index] = Judge(Rig(recording.scenario, modem_folder()), recording)
+    return number, judge_group(_Here.judges[index], group)

@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vboard.board import Board
 from vboard.campaign.power import OFF_MS, ModemMoment, Start
@@ -25,6 +26,7 @@ from vboard.errors import GuestError, VboardError
 from vboard.fabric import ResetKind
 from vboard.modem.faults import FaultPlan
 from vboard.modem.line import Mode
+from vboard.modem.power_key import connect_pwrkey
 from vboard.modem.sim7600 import Sim7600
 from vboard.modem.storage import Storage
 from vboard.nv import FLASH_SIZE, PAGE_COUNT, PAGE_SIZE, NvMemory, OperationKind
@@ -63,6 +65,7 @@ class Rig:
         self.modem: Sim7600 | None = None
         self.seen = Seen()
         self.started_ns = 0
+        self.modem_touched = False  # the chip spoke to it or pressed its key
         self.resets = 0  # of the whole case
         self.recovery_ns = 0  # until an application ran for the first time
         self.log: Callable[[int, str], None] | None = None
@@ -78,6 +81,17 @@ class Rig:
         self.on_operation: Callable[[int, OperationKind, int, int], None] | None = None
         self.board.uart(scenario.console_uart).tx.on_burst = self._on_console
         self.board.on_reset.append(self._on_reset)
+        if scenario.modem_key is not None:
+            gpio: Any = self.board.block("GPIO")
+            connect_pwrkey(
+                gpio, self, scenario.modem_key, active_high=scenario.modem_key_high
+            )
+
+    def set_pwrkey(self, low: bool) -> None:
+        """The key of the modem that is there now."""
+        self.modem_touched |= low
+        if self.modem is not None:
+            self.modem.set_pwrkey(low)
 
     # Power
 
@@ -106,6 +120,7 @@ class Rig:
         self._wire(modem)
         self.started_ns = clock.now_ns
         self.resets = self.recovery_ns = 0
+        self.modem_touched = False
 
     def use_faults(self, faults: FaultPlan) -> None:
         """The modem's faults from now on."""
@@ -144,6 +159,13 @@ class Rig:
         uart = self.board.uart(self.scenario.modem_uart)
         early, self._early = self._early, []
         modem.attach(uart.tx, uart.rx)
+        listen = uart.tx.on_burst
+
+        def hear(burst: Burst) -> None:
+            self.modem_touched = True
+            listen(burst)
+
+        uart.tx.on_burst = hear
         now_ns = self.board.clock.now_ns
         for burst in early:  # what is still on the wire
             gone = max(0, math.ceil((now_ns - burst.start_ns) / burst.byte_ns))

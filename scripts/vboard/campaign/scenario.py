@@ -97,6 +97,8 @@ class Scenario:
     ram_is_checked: bool = True  # no secret in RAM when an application starts
     console_uart: int = 0
     modem_uart: int = 1
+    modem_key: int | None = None  # pin that presses the modem's PWRKEY
+    modem_key_high: bool = True
 
     def region(self, name: str) -> Region:
         """The region of this name."""
