@@ -25,6 +25,17 @@ static uint32_t remaining_ms(const struct at *at)
     return passed < at->timeout_ms ? at->timeout_ms - passed : 0;
 }
 
+// Once per AT_SLICE_MS, whatever the line does: noise can keep a wait busy for
+// as long as silence.
+static void report_idle(struct at *at)
+{
+    uint32_t now_ms = at->time->now_ms(at->time->ctx);
+    if (now_ms - at->idle_ms >= AT_SLICE_MS) {
+        at->idle_ms = now_ms;
+        at->idle(at->idle_ctx);
+    }
+}
+
 // Makes at least one byte available.
 static int fill(struct at *at)
 {
@@ -36,12 +47,12 @@ static int fill(struct at *at)
         wait_ms = wait_ms < AT_SLICE_MS ? wait_ms : AT_SLICE_MS;
         int count =
             at->uart->read(at->uart->ctx, at->rx, sizeof at->rx, wait_ms);
+        report_idle(at);
         if (count < 0) {
             return count;
         }
         if (count == 0) {
             at->slices_left--;
-            at->idle(at->idle_ctx);
         }
         at->rx_position = 0;
         at->rx_count = (size_t)count;
@@ -70,6 +81,7 @@ void at_drain(struct at *at, uint32_t quiet_ms, uint32_t limit_ms)
     while (remaining_ms(at) > 0 && at->slices_left > 0) {
         int count = at->uart->read(at->uart->ctx, at->rx, sizeof at->rx, slice);
         uint32_t now = at->time->now_ms(at->time->ctx);
+        report_idle(at);
         if (count != 0) {
             quiet_since = now;
             continue;
@@ -78,7 +90,6 @@ void at_drain(struct at *at, uint32_t quiet_ms, uint32_t limit_ms)
             return;
         }
         at->slices_left--;
-        at->idle(at->idle_ctx);
     }
 }
 
@@ -92,7 +103,7 @@ int at_send(struct at *at, uint32_t timeout_ms, const char *format, ...)
     command[length++] = '\r';
     at_drain(at, 0, AT_SLICE_MS);
     begin(at, timeout_ms);
-    return at->uart->write(at->uart->ctx, command, length, timeout_ms);
+    return at->uart->write(at->uart->ctx, command, length, AT_WRITE_MS);
 }
 
 static enum at_line classify(const char *line)

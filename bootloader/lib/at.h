@@ -23,15 +23,19 @@
 
 #define AT_LINE_SIZE 608u // longest line is 559 + echo slack; longer: dropped
 #define AT_COMMAND_SIZE 128u
-#define AT_SLICE_MS 100u // `idle` is called at least this often
+#define AT_SLICE_MS 100u // `idle` is called about this often
+// A command takes 11 ms at 115,200 baud; longer means that flow control stops
+// it.
+#define AT_WRITE_MS 1000u
 
 struct at {
     const struct uart_port *uart;
     const struct time_port *time;
-    // Called between slices of a wait, at most timeout / AT_SLICE_MS + 2 times
-    // per exchange, so that a stopped clock cannot keep a watchdog fed.
+    // Called during waits, at most once per AT_SLICE_MS of the clock and never
+    // after the deadline, so that a stopped clock cannot keep a watchdog fed.
     void (*idle)(void *ctx);
     void *idle_ctx;
+    uint32_t idle_ms; // of the last call
     uint32_t started_ms;
     uint32_t timeout_ms;
     uint32_t slices_left;

@@ -11,10 +11,17 @@
 #include "crc32.h"
 #include "engine.h"
 
+static void press_power_key(struct boot *boot, uint32_t duration_ms)
+{
+    const struct system_port *system = boot->ports->system;
+    system->modem_power_key(system->ctx, true);
+    boot_wait(boot, duration_ms);
+    system->modem_power_key(system->ctx, false);
+}
+
 // One rung; whether it helped shows in the next exchange.
 static int climb(struct boot *boot)
 {
-    const struct system_port *system = boot->ports->system;
     uint32_t wait_ms = BOOT_MODEM_START_MS;
     boot_wait(boot, boot_backoff_ms(boot->link_failures));
     switch (boot->link_failures) {
@@ -32,12 +39,12 @@ static int climb(struct boot *boot)
         break;
     case 4:
         // A modem that is off starts; one that runs does not mind.
-        system->modem_power_key(system->ctx, BOOT_POWER_ON_KEY_MS);
+        press_power_key(boot, BOOT_POWER_ON_KEY_MS);
         break;
     default:
-        system->modem_power_key(system->ctx, BOOT_POWER_OFF_KEY_MS);
+        press_power_key(boot, BOOT_POWER_OFF_KEY_MS);
         boot_wait(boot, BOOT_POWER_OFF_WAIT_MS);
-        system->modem_power_key(system->ctx, BOOT_POWER_ON_KEY_MS);
+        press_power_key(boot, BOOT_POWER_ON_KEY_MS);
         break;
     }
     return sim7600_open(&boot->modem, wait_ms);
@@ -156,6 +163,12 @@ static int read_known_page(struct boot *boot, uint32_t index)
         boot_log(boot, "page %u flipped", (unsigned)index);
     }
     return OTA_E_CIPHER_HASH;
+}
+
+int boot_file_find(struct boot *boot, const char *path)
+{
+    uint32_t size;
+    return find_size(boot, path, &size);
 }
 
 int boot_file_open(struct boot *boot, const struct journal_image *image)

@@ -8,7 +8,7 @@
 #include "format.h"
 
 #define LOG_LINE_SIZE 112u
-#define WAIT_SLICE_MS 500u
+#define WAIT_SLICE_MS 100u
 
 void boot_log(struct boot *boot, const char *format, ...)
 {

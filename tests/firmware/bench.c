@@ -102,14 +102,16 @@ static void watchdog_start(void *ctx)
     }
 }
 
-static void power_key(void *ctx, uint32_t duration_ms)
+static void power_key(void *ctx, bool is_pressed)
 {
     struct bench *bench = ctx;
-    bench->key_presses++;
-    if (!bench->is_key_dead) {
-        sim_modem_power_key(&bench->modem, duration_ms);
+    if (is_pressed) {
+        bench->key_presses++;
+        bench->key_pressed_us = bench->clock.now_us;
+    } else if (!bench->is_key_dead) {
+        uint64_t held_us = bench->clock.now_us - bench->key_pressed_us;
+        sim_modem_power_key(&bench->modem, (uint32_t)(held_us / 1000u));
     }
-    bench->clock.now_us += (uint64_t)duration_ms * 1000u;
 }
 
 static void reset(void *ctx) __attribute__((noreturn));

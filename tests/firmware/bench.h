@@ -63,6 +63,7 @@ struct bench {
     bool copy_is_lost;        // the boot record resets, but copies nothing
     uint32_t copies;
     uint32_t key_presses;
+    uint64_t key_pressed_us;
     bool is_key_dead; // the power key is not wired
     char log[8192];
 };

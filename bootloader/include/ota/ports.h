@@ -87,8 +87,8 @@ struct system_port {
     void (*watchdog_start)(void *ctx);
     // Feeds every enabled channel of a running watchdog, ours or inherited.
     void (*watchdog_feed)(void *ctx);
-    // Presses the modem's power key for `duration_ms` (no effect if not wired).
-    void (*modem_power_key)(void *ctx, uint32_t duration_ms);
+    // Presses the modem's power key or lets go of it (no effect if not wired).
+    void (*modem_power_key)(void *ctx, bool is_pressed);
     // Soft reset; does not return.
     void (*reset)(void *ctx) __attribute__((noreturn));
     // Copies the staged bootloader over the running one with the boot record's

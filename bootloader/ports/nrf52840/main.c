@@ -24,7 +24,7 @@ _Static_assert((unsigned)ENGINE_PAGE_SIZE == OTA_PAGE_SIZE, "flash page");
 // Without an application that verifies there is nothing to start; a modem that
 // comes back may change that.
 #define HALT_RETRY_MS 60000u
-#define HALT_FEED_MS 1000u
+#define HALT_FEED_MS 100u
 
 void start_app(uint32_t table) __attribute__((noreturn));
 

@@ -28,17 +28,19 @@ static void watchdog_feed(void *ctx)
     wdt_feed();
 }
 
-static void modem_power_key(void *ctx, uint32_t duration_ms)
+static void modem_power_key(void *ctx, bool is_pressed)
 {
     (void)ctx;
     const bool active = OTA_MODEM_PWRKEY_ACTIVE_HIGH != 0;
     if (OTA_MODEM_PWRKEY == OTA_PIN_NONE) {
         return;
     }
-    gpio_output(OTA_MODEM_PWRKEY, active);
-    timebase_sleep_ms(duration_ms);
-    gpio_write(OTA_MODEM_PWRKEY, !active);
-    gpio_release(OTA_MODEM_PWRKEY);
+    if (is_pressed) {
+        gpio_output(OTA_MODEM_PWRKEY, active);
+    } else {
+        gpio_write(OTA_MODEM_PWRKEY, !active);
+        gpio_release(OTA_MODEM_PWRKEY);
+    }
 }
 
 static void reset(void *ctx) __attribute__((noreturn));
