@@ -28,6 +28,16 @@ FLASH_NEEDED = (
 )
 RAM_NEEDED = ("mbr", "image", "boot_request", "boot_status")
 
+# Region -> what its protection may be, and why. Reading covers fetching (data sheet,
+# ACL), so nothing that runs can be hidden.
+PROTECTIONS = {
+    "mbr": (("write",), "only the bootloader's copy command may change it"),
+    "app": (("none", "write"), "the CPU could not fetch it"),
+    "bootloader": (("write",), "it runs while it sets the protection"),
+    "journal": (("read_write",), "it holds the keys"),
+    "handshake": (("none",), "the application confirms there"),
+}
+
 # Least sizes in bytes. RAM: SPEC.md 4 and 5; the boot record keeps two words
 # (forward address, and one the SoftDevice uses) at the start of RAM.
 RAM_LEAST = {"mbr": 8, "image": 16 * 1024, "boot_request": 196, "boot_status": 128}
@@ -49,6 +59,7 @@ def check_layout(layout: Layout) -> None:
         _check_inside(f"{source}: {what}", memory, regions)
         _check_apart(f"{source}: {what}", regions)
     _check_sizes(source, layout)
+    _check_protections(source, layout)
     _check_acl(source, layout)
     _check_softdevices(source, layout)
 
@@ -161,6 +172,16 @@ def _check_sizes(source: str, layout: Layout) -> None:
             f"the boot record's contract puts it, got "
             f"0x{layout.ram_region('mbr').start:08x}"
         )
+
+
+def _check_protections(source: str, layout: Layout) -> None:
+    for name, (allowed, reason) in PROTECTIONS.items():
+        got = layout.flash_region(name).protect
+        if got not in allowed:
+            raise FormatError(
+                f"{source}: flash: expected region '{name}' to have protect "
+                f"{' or '.join(allowed)}, got {got}: {reason}"
+            )
 
 
 def _check_acl(source: str, layout: Layout) -> None:

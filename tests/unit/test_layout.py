@@ -62,11 +62,11 @@ def test_acl_regions_are_those_that_are_protected() -> None:
 
 
 def test_neighbours_with_equal_protection_share_an_acl_region() -> None:
-    """Bootloader and journal become one."""
-    text = changed(LAYOUT, {"flash.journal.protect": "write"})
+    """Staging and bootloader become one."""
+    text = changed(LAYOUT, {"flash.staging.protect": "write"})
     acl = parse_layout(text).acl_regions()
     assert acl[1] == AclRegion(
-        0xF6000, 0x8000, Protect.WRITE, ("bootloader", "journal")
+        0xF0000, 0xC000, Protect.WRITE, ("staging", "bootloader")
     )
 
 
@@ -239,6 +239,43 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"flash.mbr.protect": "execute"},
         "flash.mbr: expected protect to be one of none, write, read, read_write, got "
         "'execute'",
+    ),
+    "boot_record_open": (
+        {"flash.mbr.protect": "none"},
+        "flash: expected region 'mbr' to have protect write, got none: only the "
+        "bootloader's copy command may change it",
+    ),
+    "boot_record_hidden": (
+        {"flash.mbr.protect": "read_write"},
+        "flash: expected region 'mbr' to have protect write, got read_write",
+    ),
+    "bootloader_open": (
+        {"flash.bootloader.protect": "none"},
+        "flash: expected region 'bootloader' to have protect write, got none",
+    ),
+    "bootloader_hidden": (
+        {"flash.bootloader.protect": "read_write"},
+        "flash: expected region 'bootloader' to have protect write, got read_write: "
+        "it runs while it sets the protection",
+    ),
+    "journal_open": (
+        {"flash.journal.protect": "none"},
+        "flash: expected region 'journal' to have protect read_write, got none: it "
+        "holds the keys",
+    ),
+    "journal_readable": (
+        {"flash.journal.protect": "write"},
+        "flash: expected region 'journal' to have protect read_write, got write",
+    ),
+    "application_hidden": (
+        {"flash.app.protect": "read"},
+        "flash: expected region 'app' to have protect none or write, got read: the "
+        "CPU could not fetch it",
+    ),
+    "handshake_closed": (
+        {"flash.handshake.protect": "write"},
+        "flash: expected region 'handshake' to have protect none, got write: the "
+        "application confirms there",
     ),
     "mbr_not_at_the_start": (
         {"flash.mbr": {"start": PAGE, "size": PAGE}, "flash.app.start": 2 * PAGE},

@@ -220,6 +220,14 @@ def test_gaps_are_rows_of_the_map() -> None:
     assert free == [(0x3000, 0xF0000), (0x1000, 0x2000)]
 
 
+def test_legend_speaks_of_images_only_when_one_is_drawn() -> None:
+    """Nothing is known of them before a build."""
+    assert "taken by the image" in outputs()["memory_map.svg"]
+    bare = render(layout(), board())["memory_map.svg"]
+    assert "taken by the image" not in bare
+    assert bare.count("#2563eb") == 0
+
+
 def test_used_bytes_are_shown_against_the_budget() -> None:
     """Not against the region."""
     assert "15000 of 16384 bytes (91.6 %)" in outputs()["memory_map.txt"]
