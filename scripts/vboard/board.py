@@ -26,7 +26,7 @@ from typing import Any
 from vboard.blocks import make_blocks
 from vboard.clock import Clock
 from vboard.core import Core
-from vboard.cpu_memory import FICR_BASE, FLASH_SIZE, RAM_BASE, RAM_SIZE, UICR_BASE
+from vboard.cpu_memory import FICR_BASE, RAM_BASE, RAM_SIZE, UICR_BASE
 from vboard.cpu_stop import RunEnd
 from vboard.errors import PowerCut, VboardError
 from vboard.fabric import Bus, Peripheral, ResetKind
@@ -105,15 +105,12 @@ class Board:
         cpu.load_flash(UICR_BASE, bytes(nv.uicr))
         for offset, value in ROM_TABLE.items():
             cpu.load_rom_table(offset, struct.pack("<I", value))
-        nv.on_change = self._nv_changed
+        nv.on_change, nv.on_word = self._nv_changed, cpu.load_word
         self._denied: list[tuple[int, int]] = []
         self.bus.acl_changed = self._acl_changed
 
     def _nv_changed(self, address: int, size: int) -> None:
-        if address < FLASH_SIZE:
-            data = bytes(self.nv.flash[address : address + size])
-        else:
-            data = self.nv.read(address, size)
+        data = self.nv.read(address, size)
         self.core.cpu.load_flash(address, data)
 
     def _acl_changed(self, regions: list[tuple[int, int]]) -> None:
@@ -231,5 +228,5 @@ class Board:
 
     def close(self) -> None:
         """Gives memory back; the non-volatile memory stays."""
-        self.nv.on_change = None
+        self.nv.on_change = self.nv.on_word = None
         self.core.cpu.close()

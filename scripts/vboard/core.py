@@ -157,6 +157,11 @@ class Core:
 
     # Running
 
+    @property
+    def asleep(self) -> bool:
+        """In WFI or WFE."""
+        return self._sleeping is not None
+
     def run(
         self, until_ns: int | None = None, stop: Callable[[], bool] | None = None
     ) -> RunEnd:

@@ -20,6 +20,7 @@ from typing import Any
 import unicorn as _unicorn
 from unicorn import arm_const as arm
 
+from vboard.cpu_calls import AccessCalls
 from vboard.cpu_counter import find_counters
 from vboard.cpu_divide import DivisionTrap
 from vboard.cpu_memory import (
@@ -93,6 +94,7 @@ class Cpu:
         self.on_write: Callable[[int, int, int], None]
         self.on_store: Callable[[int, int, int], None]
         self.on_error: Callable[[BaseException], None]
+        self._sealed: set[tuple[int, int]] = set()
         self.memory = Memory()
         read_exec = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
         self._map(FLASH_BASE, self.memory.flash, read_exec)
@@ -105,7 +107,9 @@ class Cpu:
         self._aborted = self._by_zero = False
         self._interrupt: int | None = None
         self._memory_fault: tuple[StopReason, int] | None = None
-        self._counter, self._limit = find_counters(self._uc)
+        # Instructions begun in this slice, and at how many it ends: words of the
+        # engine, which callbacks may look at and change.
+        self.counter, self.limit = find_counters(self._uc)
         self._add_hooks()
         self._unmask = UnmaskWatch(
             self._uc,
@@ -116,6 +120,7 @@ class Cpu:
         self.masked_pending = False
         self.ram_code = False  # instructions were executed from RAM
         self._sets: dict[tuple[str, ...], RegisterSet] = {}
+        self._singles: dict[str, RegisterSet] = {}
         self._running = False
         self.division = DivisionTrap(
             self._uc,
@@ -133,8 +138,10 @@ class Cpu:
 
     def _add_hooks(self) -> None:
         uc = self._uc
+        self._calls = AccessCalls(_LIB, uc._uch, self)
         for base, size in _MMIO:
-            uc.mmio_map(base, size, self._mmio_read, base, self._mmio_write, base)
+            self._calls.map_registers(base, size)
+        self._calls.hook_stores(unicorn.UC_HOOK_MEM_WRITE_PROT)
         self._ram_hooks = [
             uc.hook_add(
                 unicorn.UC_HOOK_BLOCK,
@@ -145,7 +152,6 @@ class Cpu:
             for base in (RAM_BASE, RAM_CODE_ALIAS)
         ]
         uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
-        uc.hook_add(unicorn.UC_HOOK_MEM_WRITE_PROT, self._on_write_prot)
         uc.hook_add(
             unicorn.UC_HOOK_MEM_UNMAPPED
             | unicorn.UC_HOOK_MEM_READ_PROT
@@ -165,7 +171,10 @@ class Cpu:
 
     def get(self, name: str) -> int:
         """One register."""
-        return self.registers(name).read()[0]
+        single = self._singles.get(name)
+        if single is None:
+            single = self._singles[name] = self.registers(name)
+        return single.first()
 
     def set(self, name: str, value: int) -> None:
         """Sets one register."""
@@ -196,6 +205,13 @@ class Cpu:
         if address < FLASH_SIZE:
             self._unmask.flash_changed(address, len(data))
 
+    def load_word(self, address: int, value: int) -> None:
+        """`load_flash` for one word."""
+        if not self.memory.load_word(address, value):
+            self._uc.ctl_remove_cache(address, address + 4)
+        if address < FLASH_SIZE:
+            self._unmask.word_changed(address)
+
     def load_rom_table(self, offset: int, data: bytes) -> None:
         """Content of the CoreSight ROM table page."""
         self.memory.rom[offset : offset + len(data)] = data
@@ -205,7 +221,7 @@ class Cpu:
         rights = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
         self._uc.mem_protect(address, size, unicorn.UC_PROT_NONE if denied else rights)
         self._seal()
-        self._uc.ctl_flush_tb()
+        self._uc.ctl_remove_cache(address, address + size)
 
     def _seal(self) -> None:
         """Keeps guest stores out of read-only memory.
@@ -214,7 +230,10 @@ class Cpu:
         through behind the write-protection hook until it was written once by
         `mem_write`, which leaves it sealed.
         """
-        for start, _, rights in self._uc.mem_regions():
+        for start, end, rights in self._uc.mem_regions():
+            if (start, end) in self._sealed:
+                continue
+            self._sealed.add((start, end))
             if not rights & unicorn.UC_PROT_WRITE:
                 self._uc.mem_write(start, bytes(self._uc.mem_read(start, 4)))
 
@@ -241,20 +260,20 @@ class Cpu:
     @property
     def elapsed(self) -> int:
         """Instructions completed in this slice; for use inside callbacks."""
-        return int(self._counter.value) - 1 if self._running else 0
+        return int(self.counter.value) - 1 if self._running else 0
 
     def stop_after_instruction(self) -> None:
         """Ends the slice when the present instruction has completed."""
-        self._limit.value = self._counter.value
+        self.limit.value = self.counter.value
 
     def limit_slice(self, instructions: int) -> None:
         """Ends the slice after at most `instructions` in total."""
-        if instructions < self._limit.value:
-            self._limit.value = max(instructions, self._counter.value)
+        if instructions < self.limit.value:
+            self.limit.value = max(instructions, self.counter.value)
 
     def set_limit(self, instructions: int) -> None:
         """Ends the slice after `instructions` in total, sooner or later than before."""
-        self._limit.value = max(instructions, self._counter.value)
+        self.limit.value = max(instructions, self.counter.value)
 
     def abort(self) -> None:
         """From a callback: the access fails and its instruction does not complete."""
@@ -285,7 +304,7 @@ class Cpu:
         if self._error is not None:
             error_, self._error = self._error, None
             raise error_
-        counter, final = self._counter.value, self._limit.value
+        counter, final = self.counter.value, self.limit.value
         executed = counter if counter <= final else counter - 1
         if (
             counter > final
@@ -337,29 +356,6 @@ class Cpu:
 
     # Callbacks
 
-    def _mmio_read(self, uc: object, offset: int, size: int, base: int) -> int:
-        try:
-            return self.on_read(base + offset, size)
-        except BaseException as error:
-            self._fail(error)
-            return 0
-
-    def _mmio_write(
-        self, uc: object, offset: int, size: int, value: int, base: int
-    ) -> None:
-        try:
-            self.on_write(base + offset, size, value)
-        except BaseException as error:
-            self._fail(error)
-
-    def _on_write_prot(self, *call: Any) -> bool:
-        _, _, address, size, value, _ = call
-        try:
-            self.on_store(address, size, value & ((1 << (8 * size)) - 1))
-        except BaseException as error:
-            self._fail(error)
-        return True
-
     def _on_memory_fault(self, *call: Any) -> bool:
         _, access, address, _, _, _ = call
         self._memory_fault = (_MEMORY_STOPS[access], address)
@@ -373,7 +369,7 @@ class Cpu:
         self._by_zero = True
         self.abort()
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         """Hands the error to the owner, who may turn it into a guest exception."""
         try:
             self.on_error(error)
@@ -391,7 +387,7 @@ class Cpu:
 
     def _on_unmask(self, uc: object, address: int, size: int, data: object) -> None:
         if self.masked_pending:
-            self._limit.value = self._counter.value
+            self.limit.value = self.counter.value
 
     def close(self) -> None:
         """Gives the memory back."""

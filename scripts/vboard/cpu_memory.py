@@ -8,6 +8,7 @@ and out of them.
 from __future__ import annotations
 
 import mmap
+import struct
 
 FLASH_BASE, FLASH_SIZE = 0x0000_0000, 0x0010_0000
 RAM_BASE, RAM_SIZE = 0x2000_0000, 0x0004_0000
@@ -15,6 +16,8 @@ RAM_CODE_ALIAS = 0x0080_0000
 FICR_BASE, UICR_BASE = 0x1000_0000, 0x1000_1000
 ROM_TABLE_BASE = 0xF000_0000
 PAGE = 0x1000
+_BLANK_WORD = 0xFFFF_FFFF
+_WORD = struct.Struct("<L")
 
 
 class Memory:
@@ -48,3 +51,12 @@ class Memory:
         blank = memory[start:end].count(0xFF) == len(data)
         memory[start:end] = data
         return blank
+
+    def load_word(self, address: int, value: int) -> bool:
+        """`load` for one word."""
+        memory, start = self.flash, address
+        if address >= FICR_BASE:
+            memory, start = self.info, address - FICR_BASE
+        (old,) = _WORD.unpack_from(memory, start)
+        _WORD.pack_into(memory, start, value)
+        return bool(old == _BLANK_WORD)

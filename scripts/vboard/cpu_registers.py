@@ -30,6 +30,12 @@ class RegisterSet:
         self._read(*self._call)
         return [value & 0xFFFF_FFFF for value in self._values]
 
+    def first(self) -> int:
+        """The value of the first register, for groups of one."""
+        self._read(*self._call)
+        value: int = self._values[0]
+        return value & 0xFFFF_FFFF
+
     def write(self, *values: int) -> None:
         """Writes `values`, one after the other in the same order."""
         self._values[:] = list(values)

@@ -38,6 +38,10 @@ class UnmaskWatch:
         for page in range(address & -PAGE, address + size, PAGE):
             self._stale.add(page)
 
+    def word_changed(self, address: int) -> None:
+        """`flash_changed` for one word."""
+        self._stale.add(address & -PAGE)
+
     def refresh(self, *, ram: bool) -> None:
         """Before a slice with a waiting interrupt; `ram`: code runs from RAM too."""
         pages, self._stale = self._stale, set()

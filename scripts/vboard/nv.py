@@ -41,6 +41,7 @@ UICR_PAGE = PAGE_COUNT  # page index of the UICR in page-wise state
 __all__ = ["Cut", "CutPoint", "NvMemory", "NvSnapshot", "OperationKind"]
 
 _WORD = struct.Struct("<L")
+_unpack_word, _pack_word = _WORD.unpack_from, _WORD.pack_into
 _BLANK = b"\xff" * PAGE_SIZE
 _UNWRITTEN = bytes(PAGE_SIZE // 4)
 
@@ -62,6 +63,8 @@ class NvMemory:
         self.cut: Cut | None = None
         self.on_operation: Callable[[int, OperationKind, int, int], None] | None = None
         self.on_change: Callable[[int, int], None] | None = None
+        # For a changed word (address, new content) instead of `on_change`, if set.
+        self.on_word: Callable[[int, int], None] | None = None
         self.wear = [0] * (PAGE_COUNT + 1)
         self._writes = [bytearray(_UNWRITTEN) for _ in range(PAGE_COUNT + 1)]
         self._unstable: dict[int, bytes] = {}
@@ -95,7 +98,12 @@ class NvMemory:
         """Writes one aligned word of flash or UICR: old AND `value`."""
         if address & 3:
             raise GuestError(f"flash takes aligned words, not 0x{address:08x}")
-        page, offset = self._page_of(address)
+        memory, start = self.flash, address
+        if 0 <= address < FLASH_SIZE:
+            page, offset = address >> 12, address & 0xFFF
+        else:
+            page, offset = self._page_of(address)
+            memory, start = self.uicr, offset
         writes, index = self._writes[page], offset >> 2
         count = writes[index]
         if count >= MAX_WRITES and self.strict:
@@ -105,10 +113,7 @@ class NvMemory:
                 block="NVMC",
             )
         cut = self._begin(OperationKind.WRITE, address, value)
-        memory, start = (
-            (self.uicr, offset) if page == UICR_PAGE else (self.flash, address)
-        )
-        (old,) = _WORD.unpack_from(memory, start)
+        (old,) = _unpack_word(memory, start)
         new = old & value
         if cut and cut.when is CutPoint.TORN:
             rng = random.Random(f"{self.seed}:{cut.seed}:{cut.operation}")
@@ -121,9 +126,11 @@ class NvMemory:
         if count < 255:
             writes[index] = count + 1
         self._undo.append((page, offset, _WORD.pack(old), b""))
-        _WORD.pack_into(memory, start, new)
+        _pack_word(memory, start, new)
         self._saved[page] = None
-        if self.on_change is not None:
+        if self.on_word is not None:
+            self.on_word(address, new)
+        elif self.on_change is not None:
             self.on_change(address, 4)
         if cut is not None:
             self._end(cut)

@@ -57,16 +57,13 @@ class Acl(Peripheral):
         super().__init__(clock, bus, irq)
         self._instances = [_Instance() for _ in range(INSTANCES)]
         self.regions: list[tuple[int, int, int]] = []  # armed: address, size, PERM
+        self._perm = bytearray(FLASH_SIZE // PAGE_SIZE)  # by page
         self.notes: list[str] = []
         bus.flash_protection = self.protection
 
     def protection(self, address: int) -> int:
-        """PERM bits that hold at `address`: 2 no write or erase, 4 no read."""
-        perm = 0
-        for start, size, bits in self.regions:
-            if start <= address < start + size:
-                perm |= bits
-        return perm
+        """PERM bits that hold at a flash address: 2 no write or erase, 4 no read."""
+        return self._perm[address >> 12]
 
     def read(self, offset: int) -> int:
         """ADDR, SIZE or PERM of an instance; 0 before it was written."""
@@ -100,6 +97,9 @@ class Acl(Peripheral):
         assert region is not None
         self.regions.append(region)
         start, size, perm = region
+        for page in range(start // PAGE_SIZE, (start + size) // PAGE_SIZE):
+            if page < len(self._perm):
+                self._perm[page] |= perm
         if size > LARGEST_DOCUMENTED:
             note = (
                 f"ACL[{index}] covers 0x{size:x} bytes; the data sheet allows at most "
@@ -122,6 +122,7 @@ class Acl(Peripheral):
         had_read = any(perm & READ_DISABLE for _, _, perm in self.regions)
         self._instances = [_Instance() for _ in range(INSTANCES)]
         self.regions = []
+        self._perm = bytearray(len(self._perm))
         if had_read:
             self._tell_cpu()
 

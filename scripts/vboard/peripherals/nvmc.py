@@ -46,6 +46,7 @@ class Register(enum.IntEnum):
 
 
 R = Register
+_READY = int(R.READY)
 _ERASES = (
     R.ERASEPAGE,
     R.ERASEALL,
@@ -90,7 +91,6 @@ class Nvmc(Peripheral):
     def store(self, address: int, size: int, value: int) -> None:
         """A CPU store of `size` bytes; FlashStoreFault when it is a bus error."""
         now_ns = self.clock.now_ns
-        in_flash = 0 <= address < FLASH_SIZE
         if (
             size != 4
             or address & 3
@@ -98,13 +98,15 @@ class Nvmc(Peripheral):
             or now_ns < self.busy_until_ns
         ):
             self._refuse_store(address, size)
-        if in_flash:
+        if 0 <= address < FLASH_SIZE:
             if self.bus.flash_protection(address) & WRITE_DISABLE:
                 self._check_protection(address, PAGE_SIZE, "store to")
         elif not UICR_BASE <= address < UICR_BASE + UICR_SIZE:
             self._refuse_store(address, size)
         self.nv.program_word(address, value)
-        self._busy(WRITE_NS)
+        self._began_ns = now_ns
+        self.busy_until_ns = until_ns = now_ns + WRITE_NS
+        self.bus.stall_cpu_until_ns(until_ns)
 
     def _refuse_store(self, address: int, size: int) -> None:
         """Raises what is wrong with a store."""
@@ -126,8 +128,10 @@ class Nvmc(Peripheral):
 
     def read(self, offset: int) -> int:
         """Value of the register at `offset`."""
+        if offset == _READY:  # polled behind every word
+            return 1 if self.clock.now_ns >= self.busy_until_ns else 0
         match offset:
-            case R.READY | R.READYNEXT:
+            case R.READYNEXT:
                 return int(self.ready)
             case R.CONFIG:
                 return self.config
