@@ -24,7 +24,7 @@ from vboard.outputs import FileSink, Finder, PtySink, Sink
 from vboard.peripherals.gpio import Gpio
 from vboard.rtt import RttReader
 from vboard.terminal import Terminal
-from vboard.trace import KINDS, stamp, trace_flash, trace_registers
+from vboard.trace import KINDS, FaultNotes, stamp, trace_flash, trace_registers
 
 UARTS = (0, 1)
 _LIVE_SLICE_NS = 5 * NS_PER_MS  # with a pseudo-terminal: how often it is looked at
@@ -103,6 +103,7 @@ class Session:
         nv = NvMemory(seed=options.seed)
         load_files(nv, options.load)
         self.board = Board(nv, seed=options.seed, faults=options.faults)
+        self._fault_notes = FaultNotes(self.note)
         self.board.core.exceptions.on_fault = self._fault
         self.board.on_reset.append(self._reset)
         self._rtt: RttReader | None = None
@@ -215,7 +216,7 @@ class Session:
     # What happens
 
     def _fault(self, message: str) -> None:
-        self.note(f"{stamp(self.board.clock.now_ns)} guest {message}")
+        self._fault_notes.add(self.board.clock.now_ns, message)
 
     def _reset(self, kind: ResetKind) -> None:
         self.note(f"{stamp(self.board.clock.now_ns)} {kind.value} reset")
@@ -268,12 +269,21 @@ class Session:
     def _reason(self, end: RunEnd) -> str:
         if self.finder.found:
             return f"found {self.options.until!r}"
+        where = self._where()
         if end is RunEnd.IDLE:
-            return "the CPU sleeps and nothing will wake it"
-        return f"{self.options.max_time_s:g} s of simulated time are over"
+            return f"nothing will wake the CPU, {where}"
+        return f"{self.options.max_time_s:g} s of simulated time are over, {where}"
+
+    def _where(self) -> str:
+        core = self.board.core
+        if core.off:
+            return "the chip is in System OFF"
+        state = "asleep" if core.asleep else "running"
+        return f"the CPU is {state} at pc 0x{core.cpu.get('pc'):08x}"
 
     def close(self) -> None:
         """Closes outputs and the board."""
+        self._fault_notes.close()
         for sink in self._sinks:
             sink.close()
         self.board.close()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
 
 from vboard.board import Board
@@ -15,6 +17,35 @@ KINDS = ("regs", "at", "flash")
 def stamp(now_ns: int) -> str:
     """`  1.234567890`: seconds of simulated time."""
     return f"{now_ns // 1_000_000_000:3}.{now_ns % 1_000_000_000:09}"
+
+
+class FaultNotes:
+    """One line per guest fault; a fault that keeps coming is counted, not shown.
+
+    Two faults are the same when exception, cause and PC are; the address may differ.
+    """
+
+    SHOWN = 3
+
+    def __init__(self, write_line: Callable[[str], None]) -> None:
+        self._write_line = write_line
+        self._seen: Counter[str] = Counter()
+
+    def add(self, now_ns: int, message: str) -> None:
+        """The guest took this fault at `now_ns`."""
+        key = re.sub(r" on 0x[0-9a-f]+", "", message)
+        self._seen[key] += 1
+        if self._seen[key] > self.SHOWN:
+            return
+        more = " (more of these are only counted)"
+        last = more if self._seen[key] == self.SHOWN else ""
+        self._write_line(f"{stamp(now_ns)} guest {message}{last}")
+
+    def close(self) -> None:
+        """Tells how often what was not shown any more came."""
+        for key, count in self._seen.items():
+            if count > self.SHOWN:
+                self._write_line(f"{count} times: guest {key}")
 
 
 def trace_registers(board: Board, write_line: Callable[[str], None]) -> None:

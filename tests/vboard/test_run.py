@@ -179,6 +179,40 @@ def test_guest_faults_are_noted(
     assert "guest HardFault: UNDEFINSTR at pc 0x" in capfd.readouterr().err
 
 
+def test_a_fault_that_keeps_coming_is_counted(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Three lines and a total, not a million lines."""
+    again = "reset: ldr r0, =0x30000000\nculprit: ldr r1, [r0, r2]\nhard: bx lr"
+    path = assemble(tmp_path, again, handlers={3: "hard"})
+    run_main(["--load", str(path), "--faults", "guest", "--max-time", "0.01"])
+    lines = capfd.readouterr().err.splitlines()
+    shown = [line for line in lines if " guest HardFault: PRECISERR on 0x3" in line]
+    assert len(shown) == 3
+    assert shown[-1].endswith("(more of these are only counted)")
+    assert any(" times: guest HardFault: PRECISERR at pc" in line for line in lines)
+
+
+SYSTEM_OFF = "ldr r0, =0x40000500\n movs r1, #1\n str r1, [r0]\n b ."
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        pytest.param("cpsid i\n wfi\n b .", "asleep at pc 0x0000", id="asleep"),
+        pytest.param("b .", "running at pc 0x0000", id="running"),
+        pytest.param(SYSTEM_OFF, "the chip is in System OFF", id="off"),
+    ],
+)
+def test_a_run_that_is_over_says_what_the_chip_does(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], *, code: str, state: str
+) -> None:
+    """Somebody waits for a text that does not come: where does it hang?"""
+    path = assemble(tmp_path, f"reset: {code}")
+    assert run_main(["--load", str(path), "--until", "x", "--max-time", "0.1"]) == 1
+    assert state in capfd.readouterr().err
+
+
 def test_a_missing_file_is_status_2(
     hello: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
