@@ -342,6 +342,7 @@ class Rig:
         seen = self.seen
         if region.name in seen.ran or seen.fault:
             return
+        self.board.cpu.stop_after_instruction()  # then this hook goes
         for image in region.images:
             if self._touches_hidden(image.start, image.size):
                 seen.touched = True
