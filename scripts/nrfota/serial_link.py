@@ -91,8 +91,12 @@ class SerialLink:
             ) from error
         self._wire_free = start + len(data) * BITS_PER_BYTE / self.baud
 
-    def drain(self) -> None:
-        """Waits for the driver's buffer and the wire."""
+    def drain(self) -> float:
+        """Waits for the driver's buffer and the wire; when the last bit left.
+
+        That is before now: the host wakes up late, and the gap that follows a block
+        has begun already.
+        """
         end = time.monotonic() + STUCK_S
         try:
             while self._serial.out_waiting:
@@ -105,9 +109,11 @@ class SerialLink:
                 time.sleep(0.001)
         except self._failures as error:
             raise self._gone(error) from error
-        rest = self._wire_free - time.monotonic()
-        if rest > 0:
-            time.sleep(rest)
+        now = time.monotonic()
+        if now < self._wire_free:
+            time.sleep(self._wire_free - now)
+            return self._wire_free
+        return now
 
     def read(self, timeout_s: float) -> bytes:
         """What is there, or comes within `timeout_s`."""

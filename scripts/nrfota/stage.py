@@ -8,7 +8,8 @@ Rule 3: every retry is bounded, and each is slower than the one that failed.
 Rule 4: the link is left as it was found: baud rate and flow control.
 
 Without RTS/CTS the modem loses bytes that come too fast (its receive FIFO holds 512),
-so the payload goes out in blocks of 256 bytes with a gap after each.
+so the payload goes out in blocks of 256 bytes with a gap after each, and at no more
+than the FIFO's own rate.
 """
 
 from __future__ import annotations
@@ -35,8 +36,12 @@ T = TypeVar("T")
 
 BLOCK = 256
 GAPS_S = {"safe": (0.05, 0.1), "fast": (0.01, 0.05, 0.1)}
-# With RTS/CTS the modem says when it is full.
-FLOW_CONTROL_PACE = Pace(chunk=4096, gap_s=0.0)
+# Without RTS/CTS the modem empties its FIFO at about this rate in bytes per second,
+# whatever the baud rate: faster lines need longer gaps.
+FIFO_RATE = 8000
+# With RTS/CTS the modem says when it is full; a piece takes a third of a second.
+FLOW_CONTROL_CHUNK = 4096
+FLOW_CONTROL_BAUD = 115200
 MAX_ATTEMPTS = 5
 MAX_RESTARTS = 3
 # What AT+IPR takes and an nRF52840 could follow (manual, AT+IPR).
@@ -115,6 +120,20 @@ def stage(data: bytes, link: Link, *, name: str, options: StageOptions) -> Stage
             f"expected a file with content to stage as {name}, got 0 bytes"
         )
     return _Stager(data, link, name=name, options=options).run()
+
+
+def paced(name: str, *, baud: int, slower: int = 0) -> Pace:
+    """Blocks and gaps without RTS/CTS; `slower` counts the attempts that failed."""
+    gaps = GAPS_S[name]
+    wire_s = BLOCK * 10 / baud
+    fifo_s = BLOCK / FIFO_RATE - wire_s
+    return Pace(chunk=BLOCK, gap_s=max(gaps[min(slower, len(gaps) - 1)], fifo_s))
+
+
+def flow_control_pace(baud: int) -> Pace:
+    """Pieces without gaps, so large that the time between two does not count."""
+    pieces = max(1, baud // FLOW_CONTROL_BAUD)
+    return Pace(chunk=FLOW_CONTROL_CHUNK * pieces, gap_s=0.0)
 
 
 class _Stager:
@@ -320,9 +339,8 @@ class _Stager:
 
     def _pace(self) -> Pace:
         if self._flow:
-            return FLOW_CONTROL_PACE
-        gaps = GAPS_S[self._options.pace]
-        return Pace(chunk=BLOCK, gap_s=gaps[min(self._gap, len(gaps) - 1)])
+            return flow_control_pace(self._link.baud)
+        return paced(self._options.pace, baud=self._link.baud, slower=self._gap)
 
     def _slower(self) -> None:
         if self._flow:

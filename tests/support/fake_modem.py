@@ -36,8 +36,9 @@ class FakeLink:
         self._wire_free = max(self._wire_free, self.time_s) + len(data) * 10 / self.baud
         self.on_bytes(data)
 
-    def drain(self) -> None:
+    def drain(self) -> float:
         self.time_s = max(self.time_s, self._wire_free)
+        return self.time_s
 
     def reply(self, data: bytes, *, after_s: float = 0.01) -> None:
         """`data` arrives `after_s` from now, after what is queued already."""

@@ -8,7 +8,17 @@ import random
 
 import pytest
 from nrfota.errors import LinkError, ModemError, UsageError, VerifyError
-from nrfota.stage import Progress, Staged, StageOptions, stage
+from nrfota.stage import (
+    BAUDS,
+    FIFO_RATE,
+    GAPS_S,
+    Progress,
+    Staged,
+    StageOptions,
+    flow_control_pace,
+    paced,
+    stage,
+)
 from support.fake_modem import FakeModem
 
 DATA = random.Random(7).randbytes(40_000)
@@ -99,6 +109,31 @@ def test_a_higher_baud_is_used_and_given_back(run: Run, modem: FakeModem) -> Non
     staged = run(flow_control=True, baud=460800)
     assert staged.upload_s == pytest.approx(len(DATA) * 10 / 460800, rel=0.05)
     assert (modem.baud, modem.link.baud) == (115200, 115200)
+
+
+@pytest.mark.parametrize("baud", BAUDS)
+@pytest.mark.parametrize("name", GAPS_S)
+def test_blocks_never_outrun_the_fifo(name: str, baud: int) -> None:
+    """On a fast line the gap grows; on a slow one it is the profile's."""
+    pace = paced(name, baud=baud)
+    wire_s = pace.chunk * 10 / baud
+    assert pace.chunk / (wire_s + pace.gap_s) <= FIFO_RATE + 1e-6
+    assert pace.gap_s >= GAPS_S[name][0]
+    if baud <= 115200 or name == "safe":
+        assert pace.gap_s == GAPS_S[name][0]
+
+
+def test_every_attempt_is_slower_than_the_one_that_failed() -> None:
+    for baud in BAUDS:
+        gaps = [paced("fast", baud=baud, slower=n).gap_s for n in range(4)]
+        assert gaps[0] < gaps[1] < gaps[2] == gaps[3]
+
+
+@pytest.mark.parametrize("baud", [9600, 115200, 921600, 3000000])
+def test_pieces_with_rts_cts_grow_with_the_baud_rate(baud: int) -> None:
+    pace = flow_control_pace(baud)
+    assert pace.gap_s == 0
+    assert pace.chunk == 4096 * max(1, baud // 115200)
 
 
 def test_fast_pace_falls_back_when_bytes_are_lost(run: Run, modem: FakeModem) -> None:

@@ -67,8 +67,7 @@ class Client:
             while True:
                 if data := session.output():
                     self.link.write(data)
-                    self.link.drain()
-                    session.sent(now=self.link.now())
+                    session.sent(now=self.link.drain())
                     if on_sent is not None and session.sent_bytes:
                         on_sent(session.sent_bytes)
                 now = self.link.now()

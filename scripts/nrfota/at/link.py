@@ -27,8 +27,8 @@ class Link(Protocol):
     def write(self, data: bytes) -> None:
         """Queues `data`; raises `LinkError` when the port is gone or blocked."""
 
-    def drain(self) -> None:
-        """Returns when the last stop bit of what was written has left."""
+    def drain(self) -> float:
+        """Returns after the last stop bit of what was written has left: when it did."""
 
     def read(self, timeout_s: float) -> bytes:
         """What has arrived, at once when there is something.

@@ -273,9 +273,10 @@ class SimLink:
             self._type(data[start : start + FLOW_PIECE])
             self.drain()
 
-    def drain(self) -> None:
+    def drain(self) -> float:
         """Lets the time pass that the bytes take."""
         self._advance(self._free_ns, lambda: False)
+        return self.now()
 
     def read(self, timeout_s: float) -> bytes:
         """Lets time pass until something came, at most `timeout_s`."""
