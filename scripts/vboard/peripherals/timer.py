@@ -60,19 +60,19 @@ class Timer(EventBlock):
         if index > 2:
             self.base = 0x4001_A000 + 0x1000 * (index - 3)
             self.channels = 6
-        self._captures = RegisterArray(
-            "TASKS_CAPTURE[{}]", TASKS_CAPTURE, self.channels
-        )
-        self._compares = RegisterArray(
-            "EVENTS_COMPARE[{}]", EVENTS_COMPARE, self.channels
-        )
-        self._ccs = RegisterArray("CC[{}]", CC, self.channels)
-        self.arrays = (self._captures, self._compares, self._ccs)
+        captures = RegisterArray("TASKS_CAPTURE[{}]", TASKS_CAPTURE, self.channels)
+        compares = RegisterArray("EVENTS_COMPARE[{}]", EVENTS_COMPARE, self.channels)
+        ccs = RegisterArray("CC[{}]", CC, self.channels)
+        self.arrays = (captures, compares, ccs)
         self.event_bits = {
             EVENTS_COMPARE + 4 * n: 1 << (16 + n) for n in range(self.channels)
         }
         super().__init__(clock, bus, irq)
+        self._capture_at = {TASKS_CAPTURE + 4 * n: n for n in range(self.channels)}
+        self._cc_at = {CC + 4 * n: n for n in range(self.channels)}
+        self._compare_bits = [1 << (16 + n) for n in range(self.channels)]
         self._alarm: Alarm | None = None
+        self._next: list[int] = []  # channels that the alarm is for
         self._clear_registers()
 
     def _clear_registers(self) -> None:
@@ -85,6 +85,7 @@ class Timer(EventBlock):
         # The counter when it stands; while it runs, 2 * (time when it was 0).
         self._count = 0
         self._origin = 0
+        self._measure()
         self._plan()
 
     def reset(self, kind: ResetKind) -> None:
@@ -94,14 +95,11 @@ class Timer(EventBlock):
 
     # The counter
 
-    @property
-    def _mask(self) -> int:
-        return (1 << BITMODE_BITS[self.bitmode]) - 1
-
-    @property
-    def _tick(self) -> int:
-        """Length of one count in halves of a nanosecond."""
-        return HALF_NS_PER_TICK << self.prescaler
+    def _measure(self) -> None:
+        """What BITMODE and PRESCALER say: the highest count, and the length of one
+        count in halves of a nanosecond."""
+        self._mask = (1 << BITMODE_BITS[self.bitmode]) - 1
+        self._tick = HALF_NS_PER_TICK << self.prescaler
 
     @property
     def _counts_time(self) -> bool:
@@ -139,18 +137,22 @@ class Timer(EventBlock):
             self._alarm = None
         if not self._counts_time:
             return
-        ticks = self._ticks()
-        waits = {
-            n: (self.cc[n] - ticks) & self._mask or self._mask + 1
-            for n in range(self.channels)
-            if not self._idle(n)
-        }
-        if not waits:
-            return
-        wait = min(waits.values())
-        due = [n for n in waits if waits[n] == wait]
-        at = self._origin + (ticks + wait) * self._tick
-        self._alarm = self.clock.call_at_ns((at + 1) // 2, lambda: self._due(due))
+        ticks = (2 * self.clock.now_ns - self._origin) // self._tick
+        mask, cc = self._mask, self.cc
+        nearest, due = mask + 2, self._next
+        due.clear()
+        for n, bit in enumerate(self._compare_bits):
+            if self.events & bit and self._idle(n):
+                continue
+            wait = (cc[n] - ticks) & mask or mask + 1
+            if wait < nearest:
+                nearest = wait
+                due.clear()
+            if wait == nearest:
+                due.append(n)
+        if due:
+            at = self._origin + (ticks + nearest) * self._tick
+            self._alarm = self.clock.call_at_ns((at + 1) // 2, self._due)
 
     def _idle(self, n: int) -> bool:
         """True when another COMPARE[n] would be noticed by nobody."""
@@ -161,9 +163,14 @@ class Timer(EventBlock):
             and not self.bus.has_listener(self.base + event)
         )
 
-    def _due(self, channels: list[int]) -> None:
+    def _due(self) -> None:
         self._alarm = None
-        for n in channels:
+        ticks, mask = self._ticks(), self._mask
+        for n in [
+            n
+            for n in range(self.channels)
+            if not (self.cc[n] - ticks) & mask and not self._idle(n)
+        ]:
             self._match(n)
         self._plan()
 
@@ -194,20 +201,24 @@ class Timer(EventBlock):
             return 1
         if not self.running or self.mode == MODE_TIMER:
             return None
-        return min(self._distance(n) for n in range(self.channels))
+        return self._distance()
 
-    def _distance(self, n: int) -> int:
-        """Counts until COMPARE[n]."""
-        return (self.cc[n] - self._count) & self._mask or self._mask + 1
+    def _distance(self) -> int:
+        """Counts until the nearest COMPARE."""
+        count, mask = self._count, self._mask
+        return min([(cc - count - 1) & mask for cc in self.cc]) + 1
 
     def _add(self, count: int) -> None:
         """COUNT, `count` times, with every COMPARE on the way."""
         if self.mode == MODE_TIMER:
             return
         while count and self.running:
-            step = min(count, *(self._distance(n) for n in range(self.channels)))
-            self._count = (self._count + step) & self._mask
-            count -= step
+            distance = self._distance()
+            if count < distance:
+                self._count = (self._count + count) & self._mask
+                return
+            self._count = (self._count + distance) & self._mask
+            count -= distance
             value = self._count
             for n in range(self.channels):
                 if (self.cc[n] & self._mask) == value:
@@ -222,7 +233,7 @@ class Timer(EventBlock):
 
     def read(self, offset: int) -> int:
         """Value of the register at `offset`."""
-        index = self._ccs.index(offset)
+        index = self._cc_at.get(offset)
         if index is not None:
             return self.cc[index]
         if offset in self.event_bits and self.mode != MODE_TIMER:
@@ -247,9 +258,10 @@ class Timer(EventBlock):
         if self.running:
             # What was counted up to now belongs to the state before this store.
             self.bus.sync()
-        if TASKS_CAPTURE <= offset < TASKS_CAPTURE + 4 * self.channels:
+        index = self._capture_at.get(offset)
+        if index is not None:
             # Polled in tight loops; it moves no horizon nearer.
-            self._capture((offset - TASKS_CAPTURE) // 4, value)
+            self._capture(index, value)
         else:
             self._store(offset, value)
             # Who counts late has to know the new horizon.
@@ -287,12 +299,14 @@ class Timer(EventBlock):
                     self._plan()
 
     def _write_array(self, offset: int, value: int) -> bool:
-        index = self._captures.index(offset)
+        index = self._capture_at.get(offset)
         if index is not None:
             self._capture(index, value)
-            self._plan()
+            # Its COMPARE is a whole round away now: not nearer than any other.
+            if self._alarm is None or index in self._next:
+                self._plan()
             return True
-        index = self._ccs.index(offset)
+        index = self._cc_at.get(offset)
         if index is not None:
             self.cc[index] = value
             self._plan()
@@ -312,3 +326,4 @@ class Timer(EventBlock):
             raise self.fault("may only change while the timer is stopped", offset)
         self._count = self.counter
         setattr(self, field, value)
+        self._measure()
