@@ -87,6 +87,11 @@ def inspect(data: bytes, *, context: Context) -> Report:
     if len(data) == context.layout.flash.size:
         dump = Segment(context.layout.flash.base, data, "dump")
         return _inspect_flash("flash", (dump,), context=context)
+    if data[:8] == b"VBOARDNV":
+        from nrfota.board_memory import read_board_memory
+
+        memory = read_board_memory(data, layout=context.layout, source=context.source)
+        return _inspect_flash("flash", memory, context=context)
     if data[:1] == b"{" and data.isascii():
         return _inspect_ota_json(data, context=context)
     text = data.strip()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -23,6 +24,7 @@ from nrfota.package import Release, Secret, build_package
 from nrfota.segment import Segment
 from support.elf_builder import Elf, Section, counting
 from support.layouts import layout
+from vboard.nv import NvMemory
 
 LAYOUT = layout()
 KEY, IV = bytes(range(0xA0, 0xB0)), bytes(range(0xC0, 0xD0))
@@ -356,6 +358,43 @@ def test_version_that_looks_like_elf_is_an_ebin() -> None:
     info, cipher = seal(b"x", version=0x464C457F, fp_base=0x1000, key=KEY, iv=IV)
     data = info.public().pack() + cipher
     assert inspect(data, context=CONTEXT).kind == "ebin"
+
+
+def board_memory(folder: Path) -> bytes:
+    """The virtual board's own file of the same device, with UICR words."""
+    memory = NvMemory()
+    memory.preload(0, dump())
+    memory.preload(0x10001014, struct.pack("<II", 0xF6000, 0xFE000))
+    memory.save(folder / "nv.bin")
+    return (folder / "nv.bin").read_bytes()
+
+
+def test_memory_file_of_the_virtual_board_is_a_flash_dump(tmp_path: Path) -> None:
+    """With UICR; its own bookkeeping is not looked at."""
+    report = inspect(board_memory(tmp_path), context=CONTEXT)
+    expected = inspect(dump(), context=CONTEXT)
+    assert (report.kind, report.ok) == ("flash", True)
+    assert report.fields["journal"] == expected.fields["journal"]
+    assert report.fields["boot_words"]["uicr_bootloader"] == 0xF6000
+
+
+@pytest.mark.parametrize(
+    ("at", "patch", "message"),
+    [
+        (8, b"\x02", "expected version 1 of the virtual board's memory file, got 2"),
+        (12, b"\xff\xff\xff\xff", "ends before its pages"),
+        (0x20000, b"\x55", "expected CRC-32 "),
+    ],
+    ids=["version", "header_length", "flipped"],
+)
+def test_damaged_memory_file_is_refused(
+    tmp_path: Path, at: int, patch: bytes, message: str
+) -> None:
+    """One sentence for each."""
+    data = board_memory(tmp_path)
+    data = data[:at] + patch + data[at + len(patch) :]
+    with pytest.raises(FormatError, match=message):
+        inspect(data, context=CONTEXT)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", bytes(5000), BARE], ids=len)

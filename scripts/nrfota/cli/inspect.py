@@ -11,7 +11,8 @@ from nrfota.cli import Config
 HELP = "show and verify a file of an update"
 DESCRIPTION = (
     "Shows ota.ebin, ota.json, fw_info as hex digits, factory.hex, a HEX or ELF file "
-    "or a flash dump, and verifies what can be verified. Exit code 3 when something "
+    "or a flash dump (also the virtual board's nv.bin), and verifies what can be "
+    "verified. Exit code 3 when something "
     "does not verify."
 )
 NOT_VERIFIED = 3
