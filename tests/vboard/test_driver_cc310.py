@@ -84,3 +84,32 @@ def test_the_engine_is_off_afterwards(rig: DriverRig) -> None:
     rig.start(SHA256, source=BUFFER, size=100, step=100)
     rig.finish()
     assert rig.board.bus.read(0x5002_A500) == 0
+
+
+def test_the_key_is_overwritten_in_the_engine(
+    rig: DriverRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it goes off: what it keeps then is not documented."""
+    engine = rig.board.block("CC310").aes  # type: ignore[attr-defined]
+    written: list[tuple[str, int]] = []
+    write = engine.write
+
+    def note(register: object, index: int, value: int) -> None:
+        written.append((getattr(register, "name", "?"), value))
+        write(register, index, value)
+
+    monkeypatch.setattr(engine, "write", note)
+    rig.start(
+        DECRYPT,
+        source=0x2000_8000,
+        destination=BUFFER,
+        size=32,
+        step=16,
+        key=bytes(range(1, 17)),
+        iv=bytes(16),
+    )
+    assert rig.finish().result == 0
+    keys = [value for name, value in written if name == "AES_KEY_0"]
+    assert len(keys) == 16  # two calls: the key, then nothing
+    assert all(keys[0:4] + keys[8:12])
+    assert keys[4:8] + keys[12:16] == [0] * 8

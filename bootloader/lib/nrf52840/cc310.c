@@ -156,6 +156,13 @@ static void load_words(volatile uint32_t *registers, const uint8_t bytes[16])
     }
 }
 
+// What the engine keeps while it is off is not documented.
+static void wipe_key(void)
+{
+    static const uint8_t none[16];
+    load_words(NRF_CC_AES->AES_KEY_0, none);
+}
+
 int cc310_aes128_cbc_decrypt(const uint8_t key[16], uint8_t iv[16],
                              const void *src, void *dst, size_t size)
 {
@@ -178,6 +185,7 @@ int cc310_aes128_cbc_decrypt(const uint8_t key[16], uint8_t iv[16],
             memcpy(iv + 4u * i, &word, sizeof(word));
         }
     }
+    wipe_key();
     NRF_CC_MISC->AES_CLK = 0;
     return close(error);
 }
