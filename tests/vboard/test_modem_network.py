@@ -19,6 +19,8 @@ ERROR = b"\r\nERROR\r\n"
         ("AT+CICCID", "+ICCID: 89001010000000000158"),
         ("AT+COPS?", '+COPS: 0,0,"Test PLMN 1-1",7'),
         ("AT+COPS=0", ""),
+        ("AT+CGATT?", "+CGATT: 1"),
+        ("AT+CGATT=1", ""),
         ("AT+CREG?", "+CREG: 0,1"),
         ("AT+CGREG?", "+CGREG: 0,1"),
         ("AT+CEREG?", "+CEREG: 0,1"),
@@ -48,6 +50,7 @@ def test_reply(tmp_path, command, reply):
     "command",
     [
         "AT+COPS=1",
+        "AT+CGATT=2",
         "AT+CEREG=9",
         "AT+CSQ?",
         'AT+CGDCONT=25,"IP","a"',
@@ -163,3 +166,19 @@ def test_the_sim_is_not_read_when_there_is_none(tmp_path, command):
 def test_the_imsi_needs_an_unlocked_sim(tmp_path, sim, code):
     host = Host(tmp_path, profile=ModemProfile(sim=sim))
     assert host.at("AT+CIMI") == f"\r\n+CME ERROR: {code}\r\n".encode()
+
+
+def test_detached_from_packet_service_there_are_no_data(tmp_path):
+    host = Host(tmp_path)
+    assert host.at("AT+CGATT=0") == OK
+    assert host.at("AT+CGATT?") == b"\r\n+CGATT: 0\r\n" + OK
+    assert host.at("AT+CREG?") == b"\r\n+CREG: 0,1\r\n" + OK
+    assert host.at("AT+CGPADDR=1") == b"\r\n+CGPADDR: 1,0.0.0.0\r\n" + OK
+    assert host.at("AT+CGATT=1") == OK
+    assert host.at("AT+CGPADDR=1") == b"\r\n+CGPADDR: 1,10.23.4.5\r\n" + OK
+
+
+def test_no_packet_service_without_registration(tmp_path):
+    host = Host(tmp_path, profile=ModemProfile(registered=2))
+    assert host.at("AT+CGATT?") == b"\r\n+CGATT: 0\r\n" + OK
+    assert host.at("AT+CGATT=1") == b"\r\n+CME ERROR: 30\r\n"

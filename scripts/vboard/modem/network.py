@@ -32,15 +32,21 @@ class Network(Chapter):
         self.operator_form = 0
         self.contexts: dict[int, tuple[str, str]] = {1: ("IP", "")}
         self.active: set[int] = {1}
+        self.attached = True
         self.opened = False
         self.opening = False
         self.ntp_host = ""
         self.ntp_zone = 0
 
     @property
-    def online(self) -> bool:
+    def registered(self) -> bool:
         """True when registered, at home or roaming."""
         return self._stat() in (1, 5)
+
+    @property
+    def online(self) -> bool:
+        """True when registered and attached to packet service: data can flow."""
+        return self.registered and self.attached
 
     def _stat(self) -> int:
         """Registration as CREG says it: 0 without a SIM or with the radio off."""
@@ -62,6 +68,7 @@ class Network(Chapter):
             "CPSI": self.cpsi,
             "CGDCONT": self.cgdcont,
             "CGAUTH": self.cgauth,
+            "CGATT": self.cgatt,
             "CGACT": self.cgact,
             "CGPADDR": self.cgpaddr,
             "NETOPEN": self.netopen,
@@ -97,7 +104,7 @@ class Network(Chapter):
     def cops(self, call: Call) -> Sequence[str]:
         """Automatic choice only: there is one network."""
         if call.form is Form.READ:
-            if not self.online:
+            if not self.registered:
                 return ("+COPS: 0",)
             form = self.operator_form
             return (f'+COPS: 0,{form},"{_OPERATOR[form]}",{_LTE_ACCESS}',)
@@ -117,18 +124,18 @@ class Network(Chapter):
 
     def csq(self, call: Call) -> Sequence[str]:
         call.need(Form.EXEC)
-        return (f"+CSQ: {self.modem.profile.rssi if self.online else 99},99",)
+        return (f"+CSQ: {self.modem.profile.rssi if self.registered else 99},99",)
 
     def set_cnsmod(self, call: Call) -> Sequence[str]:
         if call.form is Form.READ:
-            return (f"+CNSMOD: {self.cnsmod},{_LTE if self.online else 0}",)
+            return (f"+CNSMOD: {self.cnsmod},{_LTE if self.registered else 0}",)
         call.need(Form.SET, 1)
         self.cnsmod = call.args[0].number(0, 1)
         return ()
 
     def cpsi(self, call: Call) -> Sequence[str]:
         call.need(Form.READ)
-        if not self.online:
+        if not self.registered:
             return ("+CPSI: NO SERVICE,Online",)
         return (
             "+CPSI: LTE,Online,001-01,0x230A,175499523,318,"
@@ -161,6 +168,16 @@ class Network(Chapter):
         call.args[1].number(0, 3)
         for arg in call.args[2:]:
             arg.string(0, 127)
+        return ()
+
+    def cgatt(self, call: Call) -> Sequence[str]:
+        if call.form is Form.READ:
+            return (f"+CGATT: {int(self.online)}",)
+        call.need(Form.SET, 1)
+        attach = call.args[0].number(0, 1) == 1
+        if attach and not self.registered:
+            raise CmeError(30)
+        self.attached = attach
         return ()
 
     def cgact(self, call: Call) -> Sequence[str]:
