@@ -97,6 +97,14 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="what a bus error does: end the run (strict) or raise the exception that "
         "the chip raises (guest)",
     )
+    add(
+        "--allow",
+        metavar="BLOCK",
+        action="append",
+        default=[],
+        help="let firmware use a block that is not modelled, like NFCT: it reads as 0 "
+        "and ignores stores; may be given several times",
+    )
 
 
 def run_from_args(args: argparse.Namespace) -> int:
@@ -124,6 +132,7 @@ def run_from_args(args: argparse.Namespace) -> int:
             trace=frozenset(args.trace),
             seed=args.seed,
             faults=args.faults,
+            allow=tuple(args.allow),
         )
         return run(options)
     except VboardError as error:

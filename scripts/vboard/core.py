@@ -42,6 +42,7 @@ from vboard.systick import SysTick
 LONGEST_SLICE = 1 << 16  # about a millisecond
 ENTRY_CYCLES = 12  # Cortex-M4 TRM, interrupt latency
 PRIVATE_BUS = 0xE000_0000
+SEMIHOSTING = b"\xab\xbe"  # BKPT 0xAB
 
 
 class Core:
@@ -299,11 +300,14 @@ class Core:
         self.exceptions.fault(flag, pc=stop.pc, address=address)
 
     def _breakpoint(self, pc: int) -> None:
+        cause = "BKPT"
+        if self.cpu.memory_read(pc, 2) == SEMIHOSTING:
+            cause = "BKPT 0xAB (a semihosting call, and there is no debugger)"
         if self.debug.demcr & MON_EN:
             self.scb.dfsr |= 2
-            self.exceptions.take_synchronous(n.DEBUG_MONITOR, pc=pc, cause="BKPT")
+            self.exceptions.take_synchronous(n.DEBUG_MONITOR, pc=pc, cause=cause)
         else:
-            self.exceptions.hard_fault(HARDFAULT_DEBUGEVT, pc=pc, cause="BKPT")
+            self.exceptions.hard_fault(HARDFAULT_DEBUGEVT, pc=pc, cause=cause)
 
     def _wait_for_event(self, pc: int) -> None:
         if self.exceptions.event or event_sent(self.cpu.memory_read(pc - 10, 8)):

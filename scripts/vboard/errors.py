@@ -3,7 +3,8 @@
 
 VboardError
 ├── GuestError   the guest did what the chip does not allow (strict mode)
-│   └── NoBlock  it accessed a register where the chip has none
+│   ├── NoBlock  it accessed a register where the chip has none
+│   └── NotModelled  it accessed a block that is not modelled
 ├── PowerCut     a power plan cut the supply inside or beside a flash operation
 └── LoadError    a file that should be loaded is not what it claims to be
 """
@@ -36,6 +37,10 @@ class GuestError(VboardError):
 
 class NoBlock(GuestError):
     """A register access to an address where the chip has nothing."""
+
+
+class NotModelled(GuestError):
+    """The guest used a block that the chip has and this model has not."""
 
 
 class PowerCut(VboardError):

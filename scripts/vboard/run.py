@@ -16,7 +16,7 @@ from vboard.board import Board
 from vboard.clock import NS_PER_MS, NS_PER_S
 from vboard.cpu_memory import RAM_BASE, RAM_SIZE
 from vboard.cpu_stop import RunEnd
-from vboard.errors import GuestError, VboardError
+from vboard.errors import GuestError, NotModelled, VboardError
 from vboard.fabric import ResetKind
 from vboard.loader import load_files
 from vboard.nv import NvMemory
@@ -25,6 +25,7 @@ from vboard.peripherals.gpio import Gpio
 from vboard.rtt import RttReader
 from vboard.terminal import Terminal
 from vboard.trace import KINDS, FaultNotes, stamp, trace_flash, trace_registers
+from vboard.unmodelled import allow
 
 UARTS = (0, 1)
 _LIVE_SLICE_NS = 5 * NS_PER_MS  # with a pseudo-terminal: how often it is looked at
@@ -48,6 +49,7 @@ class RunOptions:
     trace: frozenset[str] = frozenset()
     seed: int = 0
     faults: str = "strict"
+    allow: tuple[str, ...] = ()  # blocks that are not modelled
 
     def __post_init__(self) -> None:
         for number in (*self.uarts, self.modem_uart):
@@ -103,6 +105,8 @@ class Session:
         nv = NvMemory(seed=options.seed)
         load_files(nv, options.load)
         self.board = Board(nv, seed=options.seed, faults=options.faults)
+        for name in options.allow:
+            allow(self.board.bus.blocks, name)
         self._fault_notes = FaultNotes(self.note)
         self.board.core.exceptions.on_fault = self._fault
         self.board.on_reset.append(self._reset)
@@ -302,7 +306,10 @@ def run(options: RunOptions, note: Callable[[str], None] | None = None) -> int:
         result = session.run()
     except GuestError as error:
         note(f"{stamp(session.board.clock.now_ns)} stopped: {error}")
-        if options.faults == "strict":
+        if isinstance(error, NotModelled):
+            name = error.block.split("/")[0]
+            note(f"(--allow {name} lets it read as 0 and ignore stores)")
+        elif options.faults == "strict":
             note("(--faults guest gives bus errors to the firmware instead)")
         return 1
     finally:

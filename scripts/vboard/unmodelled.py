@@ -2,10 +2,10 @@
 """Blocks of the nRF52840 that the virtual board does not model, by name.
 
 An access to one of them is refused with its name, so that nobody has to guess why
-firmware goes wrong. A test that wants to get past one allows it by name; it then
-reads as zero and ignores stores:
+firmware goes wrong. Who wants to get past one allows it by name (`--allow NFCT`);
+it then reads as zero and ignores stores:
 
-    board.block("NFCT").allowed = True
+    allow(board.bus.blocks, "NFCT")
 
 `ERRATUM_WORDS` are undocumented addresses that Nordic's work-arounds store to;
 they have no effect here and are accepted.
@@ -13,10 +13,11 @@ they have no effect here and are accepted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vboard.clock import Clock
-from vboard.errors import GuestError
+from vboard.errors import NotModelled, VboardError
 from vboard.fabric import Bus, Peripheral, ResetKind
 
 
@@ -65,8 +66,12 @@ class Unmodelled(Peripheral):
         self.base = block.base
         self.allowed = False
 
-    def _refuse(self, offset: int, what: str) -> GuestError:
-        return self.fault(f"this block is not modelled (a {what})", offset)
+    def _refuse(self, offset: int, what: str) -> NotModelled:
+        return NotModelled(
+            f"this block is not modelled (a {what})",
+            block=self.name,
+            register=self.register_name(offset),
+        )
 
     def read(self, offset: int) -> int:
         """Refused, or 0 when allowed."""
@@ -81,6 +86,24 @@ class Unmodelled(Peripheral):
 
     def reset(self, kind: ResetKind) -> None:
         """Nothing to reset."""
+
+
+def allow(blocks: Iterable[Peripheral], name: str) -> None:
+    """Lets the guest use the block of this name; VboardError with the known names.
+
+    Of a page with several names, like SPIM0/TWIM0, each one is good.
+    """
+    known: list[str] = []
+    for block in blocks:
+        if isinstance(block, Unmodelled):
+            known += block.name.split("/")
+            if name in (block.name, *block.name.split("/")):
+                block.allowed = True
+                return
+    raise VboardError(
+        f"expected the name of a block that is not modelled, got {name!r}; these are "
+        + ", ".join(known)
+    )
 
 
 class ErratumWord(Peripheral):

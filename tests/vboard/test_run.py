@@ -163,10 +163,10 @@ def test_a_broken_rule_is_status_1(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The message names the place and points to `--faults guest`."""
-    elf = assemble(tmp_path, "reset: ldr r0, =0x40001000\n ldr r0, [r0]\n b .")
+    elf = assemble(tmp_path, "reset: ldr r0, =0x40040000\n ldr r0, [r0]\n b .")
     assert run_main(["--load", str(elf)]) == 1
     errors = capfd.readouterr().err
-    assert "stopped: RADIO" in errors
+    assert "stopped: bus: no register block at 0x40040000" in errors
     assert "--faults guest" in errors
 
 
@@ -191,6 +191,46 @@ def test_a_fault_that_keeps_coming_is_counted(
     assert len(shown) == 3
     assert shown[-1].endswith("(more of these are only counted)")
     assert any(" times: guest HardFault: PRECISERR at pc" in line for line in lines)
+
+
+NFCT = """
+reset:
+    ldr r0, =0x40005000
+    ldr r1, [r0]
+    b .
+"""
+
+
+def test_a_block_that_is_not_modelled_stops_the_run_with_a_hint(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The name of the block, and how to get past it."""
+    path = assemble(tmp_path, NFCT)
+    assert run_main(["--load", str(path), "--max-time", "0.1"]) == 1
+    error = capfd.readouterr().err
+    assert "stopped: NFCT.+0x000: this block is not modelled (a load)" in error
+    assert "(--allow NFCT lets it read as 0 and ignore stores)" in error
+    allowed = ["--load", str(path), "--max-time", "0.1", "--allow", "NFCT"]
+    assert run_main(allowed) == 0
+
+
+def test_only_blocks_that_are_not_modelled_can_be_allowed(
+    hello: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The others are not refused; the message has the names."""
+    assert run_main(["--load", str(hello), "--allow", "TIMER0"]) == 2
+    error = capfd.readouterr().err
+    assert "expected the name of a block that is not modelled, got 'TIMER0'" in error
+    assert "TWIM0" in error
+
+
+def test_a_semihosting_call_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without a debugger it is a HardFault."""
+    path = assemble(tmp_path, "reset: bkpt #0xab\nhard: b .", handlers={3: "hard"})
+    run_main(["--load", str(path), "--max-time", "0.01"])
+    assert "HardFault: BKPT 0xAB (a semihosting call" in capfd.readouterr().err
 
 
 SYSTEM_OFF = "ldr r0, =0x40000500\n movs r1, #1\n str r1, [r0]\n b ."
