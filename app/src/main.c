@@ -8,6 +8,7 @@
 #include "board_config.h"
 #include "console.h"
 #include "errata.h"
+#include "fault.h"
 #include "gpio.h"
 #include "memory_layout.h"
 #include "ota/boot_status.h"
@@ -80,6 +81,7 @@ int main(void)
         console_line("app: version %u running (no boot status)",
                      (unsigned)APP_VERSION);
     }
+    fault_happen(APP_FAULT);
     ticks_start();
     for (;;) {
         uint32_t tick = ticks_wait();

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "crc32.h"
 #include "engine.h"
 
 static bool is_trial(const struct boot *boot)
@@ -16,6 +17,19 @@ static bool is_trial(const struct boot *boot)
 static const struct journal_image *app_image(const struct boot *boot)
 {
     return is_trial(boot) ? &boot->journal.pending : &boot->journal.current;
+}
+
+// Only versions whose file is in the modem are listed.
+static void list_kept(struct boot_status *status,
+                      const struct journal_image *image)
+{
+    if (image->path[0] == '\0') {
+        return;
+    }
+    status->kept_version[status->kept_count] = image->info.version;
+    status->kept_path_crc[status->kept_count] =
+        crc32_update(0, image->path, sizeof image->path);
+    status->kept_count++;
 }
 
 static void write_status(struct boot *boot)
@@ -32,19 +46,19 @@ static void write_status(struct boot *boot)
     status.resetreas = boot->config->resetreas;
     status.attempts = journal->attempts;
     status.confirm_token = is_trial(boot) ? journal->token : 0;
-    if (journal->current.path[0] != '\0') {
-        status.kept_version[status.kept_count++] =
-            journal->current.info.version;
+    // On trial the newest is the one that runs, then what it can go back to.
+    if (is_trial(boot)) {
+        list_kept(&status, &journal->pending);
     }
+    list_kept(&status, &journal->current);
     for (uint32_t i = 0; i < journal->previous_count; i++) {
-        status.kept_version[status.kept_count++] =
-            journal->previous[i].info.version;
+        list_kept(&status, &journal->previous[i]);
     }
     status.update_ms = boot->update_ms;
     boot_status_seal(&status);
     memcpy(boot->config->status, &status, sizeof status);
 }
-_Static_assert(1 + JOURNAL_PREVIOUS_MAX <= OTA_KEPT_MAX, "status has no room");
+_Static_assert(2 + JOURNAL_PREVIOUS_MAX <= OTA_KEPT_MAX, "status has no room");
 
 static enum boot_state halt(struct boot *boot, int reason)
 {
@@ -82,7 +96,9 @@ static enum boot_state step_ready(struct boot *boot)
 static enum boot_state run_step(struct boot *boot, enum boot_state state)
 {
     const struct system_port *system = boot->ports->system;
-    if (state != BOOT_IDLE && state != BOOT_TRIAL && state != BOOT_READY) {
+    // On trial, too: an application that hangs at once must be found out even
+    // after a power cycle, which stops the watchdog of the update.
+    if (state != BOOT_IDLE && state != BOOT_READY) {
         system->watchdog_start(system->ctx);
     }
     switch (state) {

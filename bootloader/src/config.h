@@ -26,6 +26,8 @@
 #define BOOT_VERIFY_ROUNDS 3u
 // Watchdog or lockup resets of an unconfirmed application before ROLLBACK.
 #define BOOT_TRIAL_FAULTS_MAX 3u
+// Resets of an unconfirmed application before ROLLBACK, soft ones included.
+#define BOOT_TRIAL_RESETS_MAX 10u
 // Boots that try to have the staged bootloader copied.
 #define BOOT_COPY_BOOTS_MAX 3u
 // Tries of one exchange, each after the next rung of the recovery ladder.

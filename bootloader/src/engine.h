@@ -76,6 +76,8 @@ bool boot_is_link_error(int err);
 // Finds the modem and the image's file, and compares its size and header.
 OTA_CHECKED int boot_file_open(struct boot *boot,
                                const struct journal_image *image);
+// Looks for a file, patiently; OTA_E_NO_FILE when it is not there.
+OTA_CHECKED int boot_file_find(struct boot *boot, const char *path);
 // Reads cipher page `index` into boot->page, and asks for the next one when
 // index + 1 < page_count, so that it arrives while this one is worked on.
 OTA_CHECKED int boot_file_page(struct boot *boot, uint32_t index,
@@ -112,6 +114,9 @@ enum boot_state boot_step_trial(struct boot *boot);
 enum boot_state boot_begin_trial(struct boot *boot);
 // The new bootloader runs: the update is over.
 enum boot_state boot_finish_bootloader(struct boot *boot);
+// Drops the versions from the (decoded) journal whose file is gone; true when
+// there was one. After CHECK only: the modem must be open.
+bool boot_forget_missing(struct boot *boot);
 // True when a version to go back to is known to be in the modem.
 bool boot_can_roll_back(const struct boot *boot);
 

@@ -14,6 +14,9 @@ enum boot_state boot_step_check(struct boot *boot)
         err = boot_check_file(boot, &journal->pending);
         if (err == OTA_OK) {
             boot_log(boot, "check ok");
+            if (boot_forget_missing(boot)) {
+                boot_save(boot);
+            }
             return boot_enter(boot, OTA_STEP_PROGRAM, OTA_OK);
         }
         // Only a byte that flipped on the wire can be better next time.

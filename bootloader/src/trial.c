@@ -82,13 +82,25 @@ enum boot_state boot_begin_trial(struct boot *boot)
     return BOOT_READY;
 }
 
-// Power cycles, pin resets and soft resets are the user's; a watchdog that bit
-// and a lockup are the application's fault.
-static bool is_fault_reset(uint32_t resetreas)
+// Power cycles and pin resets are the user's; a watchdog that bit and a lockup
+// are the application's fault. A soft reset may be either: fault handlers end
+// in one, and so may an application that waits for its network.
+static bool is_counted(uint32_t resetreas)
 {
-    const uint32_t fault = BOOT_RESETREAS_WATCHDOG | BOOT_RESETREAS_LOCKUP;
-    const uint32_t ordinary = BOOT_RESETREAS_PIN | BOOT_RESETREAS_SOFT;
-    return (resetreas & fault) != 0 && (resetreas & ordinary) == 0;
+    const uint32_t counted =
+        BOOT_RESETREAS_WATCHDOG | BOOT_RESETREAS_LOCKUP | BOOT_RESETREAS_SOFT;
+    return (resetreas & counted) != 0 && (resetreas & BOOT_RESETREAS_PIN) == 0;
+}
+
+// Three faults, or many resets of any kind.
+static bool is_trial_over(const struct journal *journal)
+{
+    uint32_t faults = 0;
+    for (uint32_t i = 0; i < journal->attempts; i++) {
+        faults += (journal->attempt_reason[i] & BOOT_RESETREAS_SOFT) == 0;
+    }
+    return faults >= BOOT_TRIAL_FAULTS_MAX ||
+           journal->attempts >= BOOT_TRIAL_RESETS_MAX;
 }
 
 enum boot_state boot_step_trial(struct boot *boot)
@@ -102,16 +114,16 @@ enum boot_state boot_step_trial(struct boot *boot)
     if (err == OTA_OK && is_confirmed) {
         return commit(boot);
     }
-    if (!is_fault_reset(resetreas)) {
+    if (!is_counted(resetreas)) {
         return BOOT_TRIAL;
     }
     err = journal_attempt(journal, resetreas);
-    boot_log(boot, "trial fault %u/%u", (unsigned)journal->attempts,
-             (unsigned)BOOT_TRIAL_FAULTS_MAX);
+    boot_log(boot, "trial reset %u, reason %u", (unsigned)journal->attempts,
+             (unsigned)resetreas);
     if (err != OTA_OK) {
         boot_restart(boot, err);
     }
-    if (journal->attempts < BOOT_TRIAL_FAULTS_MAX) {
+    if (!is_trial_over(journal)) {
         return BOOT_TRIAL;
     }
     if (boot_can_roll_back(boot)) {
@@ -127,6 +139,27 @@ enum boot_state boot_finish_bootloader(struct boot *boot)
     boot_end_update(&boot->journal, OTA_OK);
     boot_save(boot);
     return BOOT_IDLE;
+}
+
+/// Versions to go back to ///
+
+// The application deletes the oldest files when space runs out. It cannot say
+// so in the journal, so the files are looked for while the modem is there; only
+// on the drive of the new file, which is known to be up.
+bool boot_forget_missing(struct boot *boot)
+{
+    struct journal *journal = &boot->journal;
+    bool is_changed = false;
+    for (uint32_t i = journal->previous_count; i > 0; i--) {
+        const char *path = journal->previous[i - 1u].path;
+        if (path[0] == journal->pending.path[0] &&
+            boot_file_find(boot, path) == OTA_E_NO_FILE) {
+            boot_log(boot, "%s is gone", path);
+            drop_previous(journal, i - 1u);
+            is_changed = true;
+        }
+    }
+    return is_changed;
 }
 
 /// ROLLBACK ///

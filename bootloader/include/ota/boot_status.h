@@ -48,7 +48,9 @@ struct boot_status {
     uint32_t kept_count;
     uint32_t kept_version[OTA_KEPT_MAX];
     uint32_t update_ms;
-    uint8_t reserved[60];
+    // CRC-32 of the path of each kept version: which files must stay.
+    uint32_t kept_path_crc[OTA_KEPT_MAX];
+    uint8_t reserved[44];
     uint32_t crc;
 };
 
@@ -64,7 +66,8 @@ _Static_assert(offsetof(struct boot_status, confirm_token) == 36, "SPEC 5");
 _Static_assert(offsetof(struct boot_status, kept_count) == 40, "SPEC 5");
 _Static_assert(offsetof(struct boot_status, kept_version) == 44, "SPEC 5");
 _Static_assert(offsetof(struct boot_status, update_ms) == 60, "SPEC 5");
-_Static_assert(offsetof(struct boot_status, reserved) == 64, "SPEC 5");
+_Static_assert(offsetof(struct boot_status, kept_path_crc) == 64, "SPEC 5");
+_Static_assert(offsetof(struct boot_status, reserved) == 80, "SPEC 5");
 _Static_assert(offsetof(struct boot_status, crc) == 124, "SPEC 5");
 
 // Copies the status from RAM at `source` (usually ram.boot_status) to `status`;
