@@ -5,7 +5,8 @@ Rule 1: an address is the load address (LMA): a section's place in its PT_LOAD
         segment, counted from p_paddr. Virtual addresses are not looked at.
 Rule 2: with a section table, the sections that have contents are taken, as
         objcopy does: alignment gaps and ELF headers that the linker put into a
-        segment are not part of the program. Without one, whole segments are.
+        segment are not part of the program. Without one, whole segments are,
+        less the ELF and program headers in them.
 Rule 3: offsets in the file are believed only after they are checked.
 
 The reader is a page of struct code instead of pyelftools, whose import alone
@@ -107,11 +108,10 @@ def read_elf(data: bytes, *, source: str) -> tuple[Segment, ...]:
     """
     header = _header(data, source)
     loads = tuple(_loads(data, header, source))
-    if not loads:
-        raise FormatError(f"{source}: no PT_LOAD segment has contents")
     sections = tuple(_sections(data, header, source))
     view = memoryview(data)
     if not sections:
+        loads = tuple(_without_headers(loads, header))
         found = [
             Segment(
                 load.paddr,
@@ -122,6 +122,8 @@ def read_elf(data: bytes, *, source: str) -> tuple[Segment, ...]:
         ]
     else:
         found = [_placed(view, section, loads, source) for section in sections]
+    if not found:
+        raise FormatError(f"{source}: no PT_LOAD segment has contents")
     for segment in found:
         if segment.end > 1 << 32:
             raise FormatError(f"{source}: {segment} reaches beyond 4 GiB")
@@ -198,6 +200,24 @@ def _loads(data: bytes, header: tuple[int, ...], source: str) -> Iterator[_Load]
                 f"at most its {memsz} bytes in memory"
             )
         yield _Load(index, offset, vaddr, paddr, filesz)
+
+
+def _without_headers(
+    loads: tuple[_Load, ...], header: tuple[int, ...]
+) -> Iterator[_Load]:
+    """Segments less the headers that a linker put at the start of the file."""
+    phoff, phentsize, phnum = header[4], header[8], header[9]
+    end = phoff + phentsize * phnum if phoff == EHDR.size else EHDR.size
+    for load in loads:
+        cut = min(end, load.filesz) if load.offset == 0 else 0
+        if cut < load.filesz:
+            yield _Load(
+                load.index,
+                load.offset + cut,
+                load.vaddr + cut,
+                load.paddr + cut,
+                load.filesz - cut,
+            )
 
 
 def _sections(data: bytes, header: tuple[int, ...], source: str) -> Iterator[_Section]:

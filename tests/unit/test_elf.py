@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import struct
 import subprocess
 from io import BytesIO
 from pathlib import Path
@@ -64,6 +65,22 @@ def test_without_section_table_whole_segments_are_taken() -> None:
         (0x1040, "segment 1"),
     ]
     assert rows[1][1] == counting(0x1040, 16)
+
+
+def test_without_section_table_headers_in_a_segment_are_left_out() -> None:
+    """LLD and GNU ld put them in front of the first section's page."""
+    rows = read(Elf((TEXT,), joined=True, with_headers=True, section_table=False))
+    assert rows == [(0x1000, counting(0x1000, TEXT.size), "segment 0")]
+
+
+def test_without_section_table_a_segment_of_headers_alone_is_no_program() -> None:
+    """As LLD makes it with separate segments."""
+    elf = Elf((Section(".headers", 0xF00, 0), TEXT), section_table=False)
+    data = bytearray(elf.build())
+    headers = struct.pack("<IIIIIIII", 1, 0, 0xF00, 0xF00, 116, 116, 4, 4)
+    data[52:84] = headers
+    (segment,) = read_elf(bytes(data), source="x")
+    assert (segment.address, segment.origin) == (0x1000, "segment 1")
 
 
 def test_agrees_with_pyelftools_on_addresses_and_bytes() -> None:
