@@ -49,6 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
         default="every",
         help="no cut, all of them, N of them chosen by the seed, or one case by name",
     )
+    add(
+        "--faults",
+        metavar="NAME",
+        nargs="+",
+        default=["none"],
+        help="modem faults: none, all, or names; without cuts and with each chosen cut",
+    )
     add("--seed", type=int, default=1, help="seed of everything random (%(default)s)")
     add(
         "--image-size",
@@ -67,7 +74,12 @@ def run(args: argparse.Namespace) -> int:
     from nrfota.campaign import STORIES, Maker
     from nrfota.campaign_build import build_firmware
     from nrfota.cli.test_view import View
-    from nrfota.runners.campaign import Options, run_campaign, scenario_name
+    from nrfota.runners.campaign import (
+        Options,
+        fault_names,
+        run_campaign,
+        scenario_name,
+    )
 
     names = args.scenario or list(STORIES)
     if "[" in args.cuts:
@@ -81,7 +93,12 @@ def run(args: argparse.Namespace) -> int:
     with View(quiet=args.json == "-") as view:
         reports = run_campaign(
             stories,
-            Options(cuts=args.cuts, seed=args.seed, jobs=args.jobs),
+            Options(
+                cuts=args.cuts,
+                faults=fault_names(args.faults),
+                seed=args.seed,
+                jobs=args.jobs,
+            ),
             progress=view.progress,
         )
     view.table(reports)

@@ -16,6 +16,7 @@ from nrfota.campaign import Story
 from nrfota.errors import NoDeviceError, OtaError, UsageError
 
 if TYPE_CHECKING:
+    from vboard.campaign.case import Case
     from vboard.campaign.judge import Result
     from vboard.campaign.record import Recording
     from vboard.campaign.scenario import Scenario
@@ -147,7 +148,7 @@ def run_campaign(
 ) -> list[Report]:
     """Runs everything; OtaError when an uncut run does not do what it should."""
     _need_vboard()
-    from vboard.campaign.plan import choose_cases, group_cases
+    from vboard.campaign.plan import group_cases
     from vboard.campaign.pool import Work, modem_folder, run_all
     from vboard.campaign.record import record
     from vboard.campaign.rig import Rig
@@ -164,7 +165,7 @@ def run_campaign(
             finally:
                 rig.close()
                 shutil.rmtree(folder, ignore_errors=True)
-            cases = choose_cases(recording, cuts=options.cuts, seed=options.seed)
+            cases = _cases(recording, options)
             groups = group_cases(recording, cases)
             work.append(Work(recording, tuple(groups)))
             reports.append(
@@ -187,6 +188,35 @@ def run_campaign(
     except VboardError as error:
         raise OtaError(str(error)) from error
     return reports
+
+
+def _cases(recording: Recording, options: Options) -> list[Case]:
+    """The cases of one scenario; with faults also the uncut run with each of them."""
+    from vboard.campaign.plan import choose_cases, fault_cases, with_faults
+
+    cases = choose_cases(recording, cuts=options.cuts, seed=options.seed)
+    if not options.faults or "[" in options.cuts:
+        return cases
+    uncut = fault_cases(recording, options.faults, seed=options.seed)
+    return uncut + with_faults([case for case in cases if case.cuts], uncut)
+
+
+def fault_names(chosen: Sequence[str]) -> tuple[str, ...]:
+    """The names behind `none`, `all` or a choice; UsageError for an unknown one."""
+    _need_vboard()
+    from vboard.campaign.faults import FAULTS
+
+    if list(chosen) in ([], ["none"]):
+        return ()
+    if list(chosen) == ["all"]:
+        return tuple(FAULTS)
+    for name in chosen:
+        if name not in FAULTS:
+            raise UsageError(
+                f"fault: expected none, all, or some of {', '.join(FAULTS)}; "
+                f"got '{name}'"
+            )
+    return tuple(chosen)
 
 
 def scenario_name(case_id: str) -> str:

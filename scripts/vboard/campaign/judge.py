@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from vboard.campaign.case import Case, CaseError
+from vboard.campaign.faults import is_passing, parse_faults
 from vboard.campaign.power import Operation, Start, state_after_cut
 from vboard.campaign.record import Recorder, Recording, begin, finish
 from vboard.campaign.rig import Rig
-from vboard.modem.faults import FaultPlan
 from vboard.nv import NvMemory
 from vboard.nv_cut import CutPoint, OperationKind
 
@@ -70,7 +70,7 @@ class Judge:
         """Runs the case; HiddenPageTouched when page `hidden` matters."""
         start = self.start_of(case)
         rig = self.rig
-        label, plan, recovery_ns = self._run(start, case, hidden=hidden)
+        label, fired, recovery_ns = self._run(start, case, hidden=hidden)
         before = self.recording.start.nv.wear
         wear = {
             page: now - then
@@ -84,7 +84,7 @@ class Judge:
             recovery_ns=recovery_ns,
             resets=rig.resets,
             wear=wear,
-            fired=sum(fault.fired for fault in plan.faults),
+            fired=fired,
             modem_touched=rig.modem_touched,
         )
         return replace(result, lost=self.verdict(case, result))
@@ -93,6 +93,8 @@ class Judge:
         """Why the case is lost, or ""; `result` may be that of an equal case."""
         if result.fault:
             return result.fault
+        if case.faults and not case.cuts and not result.fired:
+            return "the modem fault never happened"
         if result.outcome not in self._allowed(case):
             return f"ends with '{result.outcome}', which is not allowed after this cut"
         budget = self.recording.scenario.bounds.page_wear
@@ -103,16 +105,20 @@ class Judge:
 
     def _run(
         self, start: Start, case: Case, *, hidden: int | None = None
-    ) -> tuple[str, FaultPlan, int]:
+    ) -> tuple[str, int, int]:
+        """Outcome, how often a fault happened, and the time that recovery took."""
         rig = self.rig
-        plan = FaultPlan.parse(case.faults or rig.scenario.faults)
+        faults = parse_faults(case.faults or rig.scenario.faults)
         if case.cuts:
-            rig.power_on(start, faults=plan, seed=case.seed)
+            rig.power_on(start, faults=faults, seed=case.seed)
             rig.hide(hidden)
         else:
-            begin(rig, start, faults=plan, seed=case.seed)
+            begin(rig, start, faults=faults, seed=case.seed)
         label = finish(rig)
-        return label, plan, rig.recovery_ns
+        fired = sum(fault.fired for fault in faults.plan.faults)
+        if faults.knobs and rig.modem_touched:
+            fired += faults.knobs
+        return label, fired, rig.recovery_ns
 
     def wear_at(self, case: Case) -> tuple[int, ...]:
         """Erases of each page when the (single) cut came."""
@@ -139,9 +145,8 @@ class Judge:
     def _allowed(self, case: Case) -> frozenset[str]:
         scenario, changed = self.recording.scenario, self.recording.changed_from
         if not case.cuts:
-            return frozenset((scenario.uncut,)) | (
-                scenario.allowed if case.faults else frozenset()
-            )
+            uncut = frozenset((scenario.uncut,))
+            return uncut if is_passing(case.faults) else uncut | scenario.allowed
         cut = case.cuts[0]
         gone = changed is not None and (
             cut.operation > changed

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vboard.campaign.case import Case, CaseError, CutAt, parse_case
+from vboard.campaign.faults import fault_text
 from vboard.campaign.power import Operation, StateKey, state_after_cut
 from vboard.campaign.record import Recording
 from vboard.nv import NvMemory
@@ -91,6 +92,31 @@ def choose_cases(
         range(len(cases)), min(int(cuts), len(cases))
     )
     return [cases[index] for index in sorted(chosen)]
+
+
+def fault_cases(
+    recording: Recording, names: Sequence[str], *, seed: int, variants: int = 2
+) -> list[Case]:
+    """Uncut cases with these modem faults, each at `variants` places."""
+    texts: dict[str, None] = {}
+    for name in names:
+        for variant in range(variants):
+            text = fault_text(
+                name, commands=recording.commands, seed=seed * 1000 + variant
+            )
+            if text is not None:
+                texts[text] = None
+    scenario = recording.scenario.name
+    return [Case(scenario=scenario, faults=text, seed=seed) for text in texts]
+
+
+def with_faults(cases: Sequence[Case], faults: Sequence[Case]) -> list[Case]:
+    """Each cut with one of the faults, in turn."""
+    return [
+        replace(case, faults=faults[index % len(faults)].faults)
+        for index, case in enumerate(cases)
+        if faults
+    ]
 
 
 def group_cases(recording: Recording, cases: Sequence[Case]) -> list[Group]:

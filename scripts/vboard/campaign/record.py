@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+from vboard.campaign.faults import ModemFaults, parse_faults
 from vboard.campaign.power import ModemMoment, Operation, Start, rewind
 from vboard.campaign.rig import Rig
 from vboard.campaign.scenario import Scenario
@@ -27,8 +29,7 @@ class Recording:
     start: Start
     operations: tuple[Operation, ...] = field(repr=False)
     final: NvSnapshot = field(repr=False)
-    console: bytes
-    fired: int
+    commands: Mapping[str, int]
     duration_ns: int
 
     @property
@@ -87,14 +88,14 @@ def factory(scenario: Scenario, *, seed: int) -> Start:
     return Start(nv=nv.snapshot(), modem=ModemMoment(), files=dict(scenario.files))
 
 
-def begin(rig: Rig, start: Start, *, faults: FaultPlan, seed: int) -> None:
+def begin(rig: Rig, start: Start, *, faults: ModemFaults, seed: int) -> None:
     """From the factory to the soft reset that follows the request."""
     scenario = rig.scenario
-    rig.power_on(start, faults=FaultPlan(), seed=seed)
+    rig.power_on(start, faults=replace(faults, plan=FaultPlan()), seed=seed)
     rig.run_to_application(settle_ms=_REQUEST_AFTER_MS)
     if rig.seen.fault:
         raise RecordError(f"{scenario.name}: the factory image: {rig.seen.fault}")
-    rig.use_faults(faults)
+    rig.use_faults(faults.plan)
     rig.board.ram_write(scenario.request_address, scenario.request)
     rig.seen.resets = rig.resets = rig.recovery_ns = 0
     rig.started_ns = rig.board.clock.now_ns
@@ -124,15 +125,13 @@ def finish(rig: Rig) -> str:
     return labels[0]
 
 
-def record(
-    rig: Rig, *, seed: int, faults: str = "", start: Start | None = None
-) -> Recording:
-    """The uncut run from `start` (the factory image); RecordError when it fails."""
+def record(rig: Rig, *, seed: int) -> Recording:
+    """The uncut run from the factory image; RecordError when it fails."""
     scenario = rig.scenario
-    plan = FaultPlan.parse(faults or scenario.faults)
-    start = start or factory(scenario, seed=seed)
+    start = factory(scenario, seed=seed)
     with Recorder(rig) as recorder:
-        begin(rig, start, faults=plan, seed=seed)
+        begin(rig, start, faults=parse_faults(scenario.faults), seed=seed)
+        rig.commands.clear()
         since_ns = rig.board.clock.now_ns
         label = finish(rig)
     if rig.seen.fault or label != scenario.uncut:
@@ -145,7 +144,6 @@ def record(
         start=start,
         operations=tuple(recorder.operations),
         final=rig.nv.snapshot(),
-        console=bytes(rig.seen.console),
-        fired=sum(fault.fired for fault in plan.faults),
+        commands=dict(rig.commands),
         duration_ns=rig.board.clock.now_ns - since_ns,
     )

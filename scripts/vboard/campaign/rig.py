@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vboard.board import Board
+from vboard.campaign.faults import ModemFaults
 from vboard.campaign.power import OFF_MS, ModemMoment, Start
 from vboard.campaign.scenario import Image, Region, Scenario
 from vboard.clock import NS_PER_MS, NS_PER_S
@@ -61,10 +63,10 @@ class Rig:
         self.nv = NvMemory()
         self.board = Board(self.nv)
         self.storage = Storage(folder)
-        self.faults = FaultPlan()
         self.modem: Sim7600 | None = None
         self.seen = Seen()
         self.started_ns = 0
+        self.commands: dict[str, int] = {}  # AT names, how often they came
         self.modem_touched = False  # the chip spoke to it or pressed its key
         self.resets = 0  # of the whole case
         self.recovery_ns = 0  # until an application ran for the first time
@@ -95,7 +97,7 @@ class Rig:
 
     # Power
 
-    def power_on(self, start: Start, *, faults: FaultPlan, seed: int) -> None:
+    def power_on(self, start: Start, *, faults: ModemFaults, seed: int) -> None:
         """Everything as `start` says, and the supply comes."""
         if self.modem is not None:
             self.modem.power_off()
@@ -103,13 +105,18 @@ class Rig:
         self._align()
         self.nv.restore(start.nv)
         self._put_files(start.files)
-        self.faults = faults
         clock = self.board.clock
         modem = Sim7600(
-            clock, self.storage, faults=faults, seed=seed, trace=self._trace
+            clock,
+            self.storage,
+            profile=faults.profile,
+            faults=faults.plan,
+            seed=seed,
+            trace=self._trace,
         )
         self.modem = modem
         self._command = ""
+        self.commands = {}
         if start.modem is None:
             modem.power_on()
         else:
@@ -125,7 +132,7 @@ class Rig:
     def use_faults(self, faults: FaultPlan) -> None:
         """The modem's faults from now on."""
         assert self.modem is not None
-        self.faults = self.modem.faults = faults
+        self.modem.faults = faults
         self.modem.port.use_faults(faults)
 
     def power_cycle(self) -> None:
@@ -257,6 +264,8 @@ class Rig:
     def _trace(self, text: str) -> None:
         if text.startswith(">> "):
             self._command, self._command_ns = text[3:], self.board.clock.now_ns
+            name = re.split(r"[=?;]", text[3:].removeprefix("AT").lstrip("+"))[0]
+            self.commands[name] = self.commands.get(name, 0) + 1
         if self.log is not None:
             self.log(self.board.clock.now_ns, f"modem {text}")
 
