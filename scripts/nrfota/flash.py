@@ -10,6 +10,7 @@ Rule 3: the request to update lives in RAM, so it is written last and the chip i
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from nrfota.layout import Layout
 from nrfota.outputs import Output, write_outputs
 from nrfota.runners import Capability, Erase, Runner
 from nrfota.stage import Staged, StageOptions, stage
+from nrfota.update_times import StepTime, UpdateTimes
 
 # The installed version starts within this time after a reset.
 START_S = 30.0
@@ -110,10 +112,11 @@ class Ports:
 
 @dataclass(frozen=True)
 class Told:
-    """Where to tell what happens."""
+    """Where to tell what happens: steps, and console lines with the seconds since
+    the last reset (in the time of the board: simulated on the virtual one)."""
 
     step: Callable[[str], None]
-    line: Callable[[str], None]
+    line: Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Flashed:
 
     staged: Staged | None = None
     report: console.Report | None = None
+    times: tuple[StepTime, ...] = ()
 
 
 def flash(
@@ -145,6 +149,9 @@ class _Flow:
         self._told = told
         self._console: Link | None = None
         self._lines = console.Lines()
+        self._reset_s = 0.0  # when the last reset was, on the console's clock
+        self._times: UpdateTimes | None = None
+        self._provision_s: float | None = None
 
     def run(self) -> Flashed:
         plan = self._plan
@@ -158,7 +165,12 @@ class _Flow:
                 self._arm(plan.arm, staged)
             if plan.reset and plan.arm is not None:
                 self._reset("the bootloader takes over")
-            return Flashed(staged, self._watch())
+                info = plan.arm.fw_info
+                self._times = UpdateTimes(
+                    cipher_size=info.ebin_size, plain_size=info.pbin_size
+                )
+            report = self._watch()
+            return Flashed(staged, report, self._all_times(staged))
         finally:
             if self._console is not None:
                 self._console.close()
@@ -167,7 +179,10 @@ class _Flow:
     def _provision(self, step: Provision) -> None:
         what = "" if step.version is None else f", version {step.version}"
         self._told.step(f"provision: {step.hex_path}{what}, erasing {step.erase.value}")
+        start = time.monotonic()
         self._runner.provision(step.hex_path, erase=step.erase)
+        if self._runner.name != "sim":  # a probe's time would be no simulated time
+            self._provision_s = time.monotonic() - start
         if not self._plan.reset or Capability.RESET not in self._runner.capabilities:
             return
         self._open_console()
@@ -180,7 +195,7 @@ class _Flow:
             self._console,
             version=step.version,
             timeout_s=START_S,
-            on_line=self._told.line,
+            on_line=self._line,
             lines=self._lines,
         )
 
@@ -217,7 +232,7 @@ class _Flow:
     def _arm_journal(self, request: BootRequest) -> None:
         region = self._layout.flash_region("journal")
         if self._console is not None:  # the chip stops while it is programmed
-            console.drain(self._console, on_line=self._told.line, lines=self._lines)
+            console.drain(self._console, on_line=self._line, lines=self._lines)
             self._console.close()
             self._console = None
         flash = self._runner.read_flash(region.start, region.size)
@@ -232,8 +247,10 @@ class _Flow:
     def _reset(self, why: str) -> None:
         self._told.step(f"reset: {why}")
         if self._console is not None:
-            console.drain(self._console, on_line=self._told.line, lines=self._lines)
+            console.drain(self._console, on_line=self._line, lines=self._lines)
         self._open_console_before_reset()
+        if self._console is not None:
+            self._reset_s = self._console.now()
         self._runner.reset()
 
     def _open_console_before_reset(self) -> None:
@@ -247,6 +264,27 @@ class _Flow:
         self._console = self._runner.console_link()
         if self._console is None and self._ports.console is not None:
             self._console = self._ports.console()
+        if self._console is not None:
+            self._reset_s = self._console.now()
+
+    def _line(self, text: str) -> None:
+        assert self._console is not None
+        seconds = self._console.now() - self._reset_s
+        if self._times is not None:
+            self._times.line(text, seconds=seconds)
+        self._told.line(text, seconds)
+
+    def _all_times(self, staged: Staged | None) -> tuple[StepTime, ...]:
+        found: list[StepTime] = []
+        if self._plan.provision is not None and not self._plan.dry_run:
+            found.append(StepTime("provision", self._provision_s))
+        if staged is not None:
+            found.append(StepTime("upload", staged.upload_s, staged.size))
+            found.append(StepTime("read back", staged.verify_s, staged.size))
+        if self._times is not None and self._times.total is not None:
+            found += self._times.steps
+            found.append(StepTime("reset to start", self._times.total))
+        return tuple(found)
 
     def _watch(self) -> console.Report | None:
         plan = self._plan
@@ -266,6 +304,6 @@ class _Flow:
             self._console,
             version=plan.watch,
             timeout_s=plan.timeout_s,
-            on_line=self._told.line,
+            on_line=self._line,
             lines=self._lines,
         )

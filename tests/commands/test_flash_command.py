@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from nrfota import cli
-from nrfota.cli.flash_view import View
+from nrfota.cli.flash_view import View, times_table
 from nrfota.stage import Progress
+from nrfota.update_times import StepTime
 from support.elf_builder import Elf, Section
 from support.recorder import Recorder
 
@@ -268,6 +269,51 @@ def test_progress_is_plain_lines_without_a_terminal(
     assert lines[5] == ("    upload 50 %, 5000 of 10000 bytes, 1.0 kB/s, 5 s left")
 
 
+def test_console_lines_have_the_time_since_the_reset(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with View() as view:
+        view.line("boot: check 4096 bytes E:/x", 0.1)
+        view.line("boot: page 1/2", 12.3456)
+        view.line("app: version 2 running (reason trial)", 123.0)
+    assert capsys.readouterr().out.splitlines() == [
+        "     0.10 s  | boot: check 4096 bytes E:/x",
+        "    12.35 s  | boot: page 1/2",
+        "   123.00 s  | app: version 2 running (reason trial)",
+    ]
+
+
+def test_the_update_is_bars_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The console's own lines stay whole."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    lines = ["boot: check 9 bytes E:/x", "boot: check ok", "boot: page 1/2"]
+    lines += ["boot: page 2/2", "boot: verify ok", "app: version 2 running [x]"]
+    with View() as view:
+        for line in lines:
+            view.line(line, 1.0)
+    out = capsys.readouterr().out
+    for line in lines:
+        assert f"     1.00 s  | {line}\n" in out
+    assert "check" in out.replace("boot: check", "")
+    assert "page 2 of 2" in out
+
+
+def test_the_table_of_times() -> None:
+    times = (
+        StepTime("provision", None),
+        StepTime("upload", 57.69, 204336),
+        StepTime("start", 0.266),
+    )
+    assert times_table(times, clock="simulated") == [
+        "step               simulated     bytes          rate",
+        "provision                  -",
+        "upload               57.69 s    204336      3.5 kB/s",
+        "start                 0.27 s",
+    ]
+
+
 def test_progress_is_a_bar_on_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,6 +324,7 @@ def test_progress_is_a_bar_on_a_terminal(
         view.progress(Progress("verify", 10_000, 10_000, 5.0))
         view.step("next")
     out = capsys.readouterr().out
-    assert "verify 100 %" in out
+    assert "verify" in out
+    assert "100 %, 2.0 kB/s, 0 s left" in out
     assert "a note" in out
     assert "==> next" in out

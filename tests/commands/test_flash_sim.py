@@ -48,7 +48,7 @@ def test_one_command_from_nothing_to_the_new_version(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    console = [line.removeprefix("  | ") for line in lines if line.startswith("  | ")]
+    console = [line.partition("  | ")[2] for line in lines if "  | " in line]
     versions = [line for line in console if "running" in line]
     assert versions == [
         "app: version 1 running (reason normal)",
@@ -56,6 +56,11 @@ def test_one_command_from_nothing_to_the_new_version(
     ]
     assert "app: confirmed version 2" in console
     assert any(line.startswith("staged E:/fw_2_") for line in lines)
+    table = lines[lines.index("step               simulated     bytes          rate") :]
+    assert [line.split("  ")[0] for line in table[1:9]] == [
+        *("provision", "upload", "read back", "check", "program", "verify", "start"),
+        "reset to start",
+    ]
     assert lines[-1].endswith(", on trial, and confirmed itself")
 
 

@@ -86,7 +86,7 @@ def run(board: Board, plan: Plan, *, ports: Ports | None = None) -> Flashed:
         plan,
         layout=layout(),
         ports=ports or Ports(modem=no_modem, console=None),
-        told=Told(step=board.said.append, line=lambda line: None),  # type: ignore[attr-defined]
+        told=Told(step=board.said.append, line=lambda line, seconds: None),  # type: ignore[attr-defined]
     )
 
 
@@ -99,6 +99,18 @@ def test_all_steps_in_their_order(board: Board) -> None:
     assert board.modem.files == {"E:/fw.ebin": CIPHER}
     assert done.report is not None
     assert done.report.version == 2
+
+
+def test_times_of_what_was_measured(board: Board) -> None:
+    """This board's bootloader says nothing of its steps."""
+    done = run(board, PLAN)
+    assert [step.name for step in done.times] == [
+        *("provision", "upload", "read back", "start", "reset to start"),
+    ]
+    assert done.times[1].size == len(CIPHER)
+    assert done.staged is not None
+    assert done.times[1].seconds == done.staged.upload_s
+    assert run(board, replace(PLAN, dry_run=True)).times == ()
 
 
 def test_the_request_names_what_was_staged_where(board: Board) -> None:

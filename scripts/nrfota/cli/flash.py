@@ -229,7 +229,7 @@ def run(args: argparse.Namespace) -> int:
             ports=_ports(args),
             told=Told(step=view.step, line=view.line),
         )
-    _summary(plan, done)
+    _summary(plan, done, clock="simulated" if args.runner == "sim" else "time")
     return 0
 
 
@@ -320,10 +320,14 @@ def _modem_files(args: argparse.Namespace, runner: Runner) -> int:
         runner.close()
 
 
-def _summary(plan: Plan, done: Flashed) -> None:
+def _summary(plan: Plan, done: Flashed, *, clock: str) -> None:
+    from nrfota.cli.flash_view import times_table
+
     if plan.dry_run:
         print("dry run: nothing was touched")
         return
+    if len(done.times) > 1:
+        print("\n".join(["", *times_table(done.times, clock=clock), ""]))
     if done.staged is not None:
         staged = done.staged
         rate = staged.size / staged.upload_s / 1000 if staged.upload_s else 0.0
