@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nrfota.at import Link
-from nrfota.errors import LinkError, VerifyError
+from nrfota.errors import LinkError, OtaError
 
 _VERSION = re.compile(r"app: version (\d+) running")
 _CONFIRMED = re.compile(r"app: confirmed version (\d+)")
@@ -68,7 +68,7 @@ def follow(
 ) -> Report:
     """Returns when the application reports `version`.
 
-    Raises `VerifyError` when another version starts instead (the update was refused
+    Raises `OtaError` when another version starts instead (the update was refused
     or rolled back), `LinkError` when nothing reports within `timeout_s` seconds.
     """
     lines = lines or Lines()
@@ -86,13 +86,13 @@ def follow(
                     confirmed = _confirms(link, version, on_line=on_line, lines=lines)
                 return Report(version, line, seconds, confirmed)
             if reported is not None:
-                raise VerifyError(
+                raise OtaError(
                     f"expected version {version} to start, got '{line}' on {link.name}"
                 )
     said = f"the last line was '{last}'" if last else "nothing was printed"
     raise LinkError(
         f"expected 'app: version {version} running' on {link.name} within "
-        f"{timeout_s:.0f} s; {said}"
+        f"{timeout_s:g} s; {said}"
     )
 
 

@@ -291,7 +291,7 @@ class _Flow:
         if plan.watch is None:
             return None
         self._told.step(
-            f"watch: until version {plan.watch} reports, at most {plan.timeout_s:.0f} s"
+            f"watch: until version {plan.watch} reports, at most {plan.timeout_s:g} s"
         )
         if plan.dry_run:
             return None

@@ -139,6 +139,7 @@ def test_a_failing_tool_is_exit_code_1(
         (("-r", "nrfjprog", "--watch"), "--watch alone needs --app-version"),
         ((*ALL, "-n", "--no-reset"), "--watch after --arm needs --reset"),
         (("-r", "nrfjprog", "--modem-list"), "expected --port"),
+        ((*ALL, "-n", "--timeout", "0"), "expected a --timeout above 0 s, got 0"),
         (
             ("--provision", "--elf-file", "build/app/app.elf"),
             "provisioning the application build/app/app.elf needs --app-version",
@@ -166,8 +167,23 @@ def test_an_update_that_does_not_match_its_json_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("--ebin", "build/ota/ota.ebin", "--ota-json", "one/ota.json")
-    assert flash(*ALL, *arguments, "-n") == 1
-    assert "differs from the trusted" in said(capsys)
+    assert flash(*ALL, *arguments, "-n") == 3
+    assert said(capsys) == (
+        "nrfota flash: build/ota/ota.ebin is not what one/ota.json is for: "
+        "ebin header: version, ebin_hash differs from the trusted fw_info"
+    )
+
+
+def test_an_update_with_a_flipped_bit_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before it is staged: the device would refuse it much later."""
+    ebin = folder / "build/ota/ota.ebin"
+    data = bytearray(ebin.read_bytes())
+    data[-1] ^= 1
+    ebin.write_bytes(data)
+    assert flash(*ALL, "-n") == 3
+    assert "cipher text: expected SHA-256" in said(capsys)
 
 
 def test_a_factory_without_journal_is_refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from nrfota.console import Lines, drain, follow
-from nrfota.errors import LinkError, VerifyError
+from nrfota.errors import LinkError, OtaError
 from support.fake_modem import FakeLink
 
 START = b"boot: start version 2\r\napp: version 2 running (reason trial)\r\n"
@@ -43,7 +43,7 @@ def test_another_version_is_a_failure_at_once() -> None:
     link = FakeLink()
     link.reply(b"app: version 1 running (reason refused)\r\n", after_s=1.0)
     with pytest.raises(
-        VerifyError, match=r"expected version 2 to start, got 'app: version 1 running"
+        OtaError, match=r"expected version 2 to start, got 'app: version 1 running"
     ):
         follow(link, version=2, timeout_s=100, on_line=lambda line: None)
     assert link.time_s < 2.0

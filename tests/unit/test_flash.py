@@ -10,7 +10,7 @@ import pytest
 from nrfota.arm import BootRequest
 from nrfota.at import Link
 from nrfota.ebin import seal
-from nrfota.errors import LinkError, NoDeviceError, UsageError, VerifyError
+from nrfota.errors import LinkError, NoDeviceError, OtaError, UsageError
 from nrfota.flash import Arm, Flashed, Plan, Ports, Provision, Stage, Told, flash
 from nrfota.runners import Capability, Erase
 from nrfota.runners.base import EVERYTHING
@@ -153,7 +153,7 @@ def test_arming_what_was_staged_before(board: Board) -> None:
 
 def test_the_old_version_after_arming_is_a_failure(board: Board) -> None:
     board.after_update = 1
-    with pytest.raises(VerifyError, match="expected version 2 to start"):
+    with pytest.raises(OtaError, match="expected version 2 to start"):
         run(board, PLAN)
     assert board.calls[-1] == "close"
 

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nrfota.errors import UsageError
+from nrfota.errors import OtaError, UsageError, VerifyError
 from nrfota.flash import Arm, Plan, Provision, Stage, arms_by_journal
 from nrfota.outputs import read_input
 from nrfota.runners import Capability, Erase
@@ -89,6 +89,8 @@ def _check(args: argparse.Namespace, plan: Plan) -> None:
             f"nothing to do: expected {args.build_dir / FACTORY} or "
             f"{args.build_dir / EBIN} (made by west ota-package)"
         )
+    if args.timeout <= 0:
+        raise UsageError(f"expected a --timeout above 0 s, got {args.timeout:g}")
     if args.dry_run or args.runner == "sim":
         return
     if plan.stage is not None and not args.port:
@@ -159,7 +161,7 @@ def _update(
     args: argparse.Namespace, *, needed: bool
 ) -> tuple[FwInfo | None, bytes | None]:
     """The update's fw_info and file, checked against each other."""
-    from nrfota.ebin import Ebin
+    from nrfota.ebin import Ebin, open_ebin
     from nrfota.ota_json import OtaJson
 
     ebin: Path = args.ebin or args.build_dir / EBIN
@@ -171,7 +173,10 @@ def _update(
     if args.modem_path and not args.stage and not ebin.is_file():
         return info, None
     data = read_input(ebin)
-    Ebin.unpack(data, trusted=info)
+    try:
+        open_ebin(Ebin.unpack(data, trusted=info), info)
+    except OtaError as error:
+        raise VerifyError(f"{ebin} is not what {ota_json} is for: {error}") from error
     return info, data
 
 
