@@ -45,6 +45,7 @@ class Stop:
 
 
 WFI, WFE, YIELD, SEV = 0xBF30, 0xBF20, 0xBF10, 0xBF40
+_HINTS = frozenset({WFI, WFE, YIELD, SEV})
 _WIDE = {0x8003: WFI, 0x8002: WFE, 0x8001: YIELD, 0x8004: SEV}  # behind 0xF3AF
 
 
@@ -52,10 +53,10 @@ def hint_before(code: bytes | None) -> int:
     """The 16-bit code of the hint that `code` (four bytes) ends with, else 0."""
     if code is None or len(code) < 4:
         return 0
-    first, last = (int.from_bytes(code[i : i + 2], "little") for i in (0, 2))
-    if first == 0xF3AF:
+    last = code[2] | code[3] << 8
+    if code[0] == 0xAF and code[1] == 0xF3:
         return _WIDE.get(last, 0)
-    return last if last in _WIDE.values() else 0
+    return last if last in _HINTS else 0
 
 
 def event_sent(code: bytes | None) -> bool:

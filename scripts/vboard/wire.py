@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,12 @@ class Burst:
     @property
     def baud(self) -> int:
         """Baud rate, rounded."""
-        return round(self.bits * 1_000_000_000 / self.byte_ns)
+        return _baud(self.bits, self.byte_ns)
+
+
+@lru_cache(maxsize=64)
+def _baud(bits: int, byte_ns: int) -> int:
+    return round(bits * 1_000_000_000 / byte_ns)
 
 
 class Wire:

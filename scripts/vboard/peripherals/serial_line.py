@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vboard.wire import Burst
 
@@ -19,6 +20,7 @@ RATE_TOLERANCE = 0.02
 RECEIVE_TOLERANCE = 0.03
 
 
+@lru_cache(maxsize=64)
 def baud_rate(register: int) -> int:
     """Bits per second for a BAUDRATE value: the standard rate meant, if any.
 
@@ -49,7 +51,7 @@ def sample(data: bytes, *, ratio: float) -> bytes:
     return bytes(out)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Chunk:
     """Bytes that have arrived, all of one burst."""
 
