@@ -106,6 +106,7 @@ class Core:
         self.scb.on_division_trap = self._division_trap
         self.scb.on_reset_request = lambda: self.request_reset(ResetKind.SOFT)
         bus.ram_read, bus.ram_write = cpu.ram_read, cpu.ram_write
+        cpu.delays.skip = self._skip_delay
         bus.stall_cpu_until_ns = self._stall
         bus.request_reset = self.request_reset
         bus.request_system_off = self._system_off
@@ -153,6 +154,7 @@ class Core:
         cpu.set("msp", stack & ~3)
         cpu.set("lr", 0xFFFF_FFFF)
         cpu.set("pc", entry)
+        cpu.delays.refresh()
         if not entry & 1:
             self.exceptions.fault(x.INVSTATE, pc=entry)
 
@@ -348,6 +350,18 @@ class Core:
             self._base += passes * period
             self._watch.jumped(passes * period)
             self.cpu.set_limit(self._slice_end - self._base)
+
+    def _skip_delay(self, passes: int, cycles: int) -> int:
+        """Passes of a delay loop that time lets go by, up to the next alarm."""
+        if self._ending:
+            return 0
+        now = self._base + self.cpu.elapsed + 1  # between two instructions
+        passes = min(passes, (self._slice_end - now - 1) // cycles)
+        if passes <= 0:
+            return 0
+        self._base += passes * cycles
+        self.cpu.set_limit(self._slice_end - self._base)
+        return passes
 
     def _write(self, address: int, size: int, value: int) -> None:
         now_ns: int = (self._base + self._counter.value - 1) * 125 // 8

@@ -22,6 +22,7 @@ from unicorn import arm_const as arm
 
 from vboard.cpu_calls import AccessCalls
 from vboard.cpu_counter import find_counters
+from vboard.cpu_delay import DelayLoops
 from vboard.cpu_divide import DivisionTrap
 from vboard.cpu_memory import (
     FICR_BASE,
@@ -46,6 +47,7 @@ _MMIO = (
     (0xE000_0000, 0x0010_0000),
 )
 _ENDLESS = 0xFFFF_FFFF
+_OK, _INVALID = unicorn.UC_ERR_OK, unicorn.UC_ERR_INSN_INVALID
 
 _REGISTERS = {
     **{f"r{n}": getattr(arm, f"UC_ARM_REG_R{n}") for n in range(13)},
@@ -121,6 +123,7 @@ class Cpu:
         self.ram_code = False  # instructions were executed from RAM
         self._sets: dict[tuple[str, ...], RegisterSet] = {}
         self._singles: dict[str, RegisterSet] = {}
+        self._pc = self.registers("pc")
         self._running = False
         self.division = DivisionTrap(
             self._uc,
@@ -129,6 +132,8 @@ class Cpu:
             on_zero=self._divided_by_zero,
         )
         self.division.divisor = lambda number: self.get(f"r{number}")
+        self.delays = DelayLoops(self._uc, self.memory, hook_type=unicorn.UC_HOOK_BLOCK)
+        self.delays.get, self.delays.set_ = self.get, self.set
 
     def _map(self, base: int, memory: Any, rights: int) -> None:
         view = (ctypes.c_char * len(memory)).from_buffer(memory)
@@ -204,6 +209,7 @@ class Cpu:
             self._uc.ctl_remove_cache(address, address + len(data))
         if address < FLASH_SIZE:
             self._unmask.flash_changed(address, len(data))
+            self.delays.flash_changed(address, len(data))
 
     def load_word(self, address: int, value: int) -> None:
         """`load_flash` for one word."""
@@ -211,6 +217,7 @@ class Cpu:
             self._uc.ctl_remove_cache(address, address + 4)
         if address < FLASH_SIZE:
             self._unmask.word_changed(address)
+            self.delays.word_changed(address)
 
     def load_rom_table(self, offset: int, data: bytes) -> None:
         """Content of the CoreSight ROM table page."""
@@ -294,14 +301,16 @@ class Cpu:
         if self.masked_pending:
             self._unmask.refresh(ram=self.ram_code)
         uc = self._uc
-        failure = unicorn.UC_ERR_OK
+        uc._hook_exception = None
         self._running = True
-        try:
-            uc.emu_start(self.get("pc") | 1, _ENDLESS, 0, limit)
-        except unicorn.UcError as error:
-            failure = error.errno
+        try:  # as `Uc.emu_start` does, which raises for every WFE
+            failure = _LIB.uc_emu_start(
+                uc._uch, self._pc.first() | 1, _ENDLESS, 0, limit
+            )
         finally:
             self._running = False
+        if uc._hook_exception is not None:
+            raise uc._hook_exception
         if self._error is not None:
             error_, self._error = self._error, None
             raise error_
@@ -309,7 +318,7 @@ class Cpu:
         executed = counter if counter <= final else counter - 1
         if (
             counter > final
-            and failure == unicorn.UC_ERR_OK
+            and failure == _OK
             and self._interrupt is None
             and not self._aborted
         ):
@@ -317,7 +326,7 @@ class Cpu:
         return self._why(failure, executed)
 
     def _why(self, failure: int, executed: int) -> Stop:
-        pc = self.get("pc")
+        pc = self._pc.first()
         before = max(executed - 1, 0)
         if self._aborted:
             reason = StopReason.DIVISION if self._by_zero else StopReason.ABORT
@@ -330,9 +339,9 @@ class Cpu:
         if self._interrupt is not None:
             return self._why_interrupt(self._interrupt, pc, executed)
         hint = hint_before(self.memory.read(pc - 4, 4))
-        if failure == unicorn.UC_ERR_OK and hint == WFI:
+        if failure == _OK and hint == WFI:
             return Stop(StopReason.WFI, executed, pc)
-        if failure != unicorn.UC_ERR_INSN_INVALID:
+        if failure != _INVALID:
             raise VboardError(f"engine error {failure} at 0x{pc:08x}")
         # WFE and YIELD end as invalid instructions too, with PC behind them.
         if hint == WFE:

@@ -197,7 +197,7 @@ tick:
 
 
 def test_time_is_one_cycle_per_instruction(tmp_path: Path) -> None:
-    """A loop of two instructions, 1000 times, shows in CYCCNT."""
+    """A loop of three instructions, 1000 times, shows in CYCCNT."""
     program = Program(
         tmp_path,
         """
@@ -208,6 +208,7 @@ reset:
     ldr r2, =1000
     ldr r4, [r0]
 loop:
+    adds r3, #1
     subs r2, #1
     bne loop
     ldr r5, [r0]
@@ -216,7 +217,7 @@ loop:
     done
 """,
     )
-    assert program.run() == [2001]
+    assert program.run() == [3001]
 
 
 def test_a_wfi_that_never_sleeps_does_not_hold_time_up(tmp_path: Path) -> None:
