@@ -230,4 +230,5 @@ def test_a_storage_that_is_a_file_is_refused(tmp_path, capsys):
     place = tmp_path / "file"
     place.write_bytes(b"")
     assert cli.main(["--storage", str(place)]) == 2
-    assert "File exists" in capsys.readouterr().err
+    expected = f"--storage: expected a folder that can be made, got '{place}' (File "
+    assert expected in capsys.readouterr().err

@@ -77,8 +77,8 @@ def main(argv: list[str]) -> int:
         if args.strict_baud and args.pace is None:
             raise VboardError("--strict-baud: expected --pace BAUD with it")
         faults = FaultPlan.parse(args.faults)
-        storage = Storage(args.storage)
-    except (VboardError, OSError) as error:
+        storage = _storage(args.storage)
+    except VboardError as error:
         print(f"vboard modem: {error}", file=sys.stderr)
         return 2
     clock = Clock()
@@ -91,6 +91,16 @@ def main(argv: list[str]) -> int:
         trace=_trace if args.trace else None,
     )
     return _serve(modem, clock, args)
+
+
+def _storage(folder: Path) -> Storage:
+    try:
+        return Storage(folder)
+    except OSError as error:
+        raise VboardError(
+            f"--storage: expected a folder that can be made, got '{folder}' "
+            f"({error.strerror})"
+        ) from None
 
 
 def _serve(modem: Sim7600, clock: Clock, args: argparse.Namespace) -> int:
