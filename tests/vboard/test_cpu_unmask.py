@@ -5,7 +5,6 @@ import random
 import re
 
 import pytest
-
 from vboard.cpu_unmask import unmasking
 
 # The plain way: a look-ahead at every byte.
