@@ -52,7 +52,6 @@ def factory_segments(parts: FactoryParts, *, layout: Layout) -> tuple[Segment, .
     mbr, mbr_uicr = _boot_record(parts, layout=layout)
     segments = [
         mbr,
-        *mbr_uicr,
         _bootloader(parts.bootloader, layout=layout),
         Segment(parts.app.start, parts.app.plain, "application"),
         Segment(
@@ -62,12 +61,41 @@ def factory_segments(parts: FactoryParts, *, layout: Layout) -> tuple[Segment, .
             ),
             "journal",
         ),
-        *parts.app.uicr,
+        *_uicr((*mbr_uicr, *parts.app.uicr), layout=layout, words=parts.uicr_words),
     ]
-    if parts.uicr_words:
-        words = Segment(layout.uicr.base + NRFFW, _words(layout), "UICR.NRFFW")
-        segments.append(words)
     return in_order(segments)
+
+
+def _uicr(given: tuple[Segment, ...], *, layout: Layout, words: bool) -> list[Segment]:
+    """What the parts bring for UICR; NRFFW once, and as the layout has it."""
+    nrffw = Segment(layout.uicr.base + NRFFW, _words(layout), "UICR.NRFFW")
+    kept: list[Segment] = []
+    for segment in given:
+        start = max(segment.address, nrffw.address)
+        end = min(segment.end, nrffw.end)
+        if start >= end:
+            kept.append(segment)
+            continue
+        part = bytes(segment.data[start - segment.address : end - segment.address])
+        got = (b"\xff" * (start - nrffw.address) + part).ljust(8, b"\xff")
+        pairs = zip(
+            struct.unpack("<II", nrffw.data), struct.unpack("<II", got), strict=True
+        )
+        for index, (expected, word) in enumerate(pairs):
+            if word not in (expected, BLANK_WORD):
+                raise FormatError(
+                    f"{segment}: expected 0x{expected:08x} or blank in "
+                    f"UICR.NRFFW[{index}], got 0x{word:08x}"
+                )
+            words = words or word != BLANK_WORD
+        before = segment.data[: start - segment.address]
+        behind = segment.data[end - segment.address :]
+        kept += [
+            Segment(address, rest, segment.origin)
+            for address, rest in ((segment.address, before), (end, behind))
+            if rest
+        ]
+    return [*kept, nrffw] if words else kept
 
 
 def _words(layout: Layout) -> bytes:

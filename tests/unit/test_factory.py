@@ -59,6 +59,22 @@ def test_uicr_of_the_application_is_kept() -> None:
     assert got["section '.uicr'"] == (0x10001200, bytes(8))
 
 
+@pytest.mark.parametrize("words", [True, False], ids=["nordic", "ours"])
+def test_nrffw_words_of_the_application_are_written_once(words: bool) -> None:
+    """What stands around them in the same section stays."""
+    data = b"before.." + WORDS[:4] + b"\xff" * 4 + b"behind.."
+    uicr = Segment(0x1000100C, data, "section '.uicr'")
+    app = replace(APP, uicr=(uicr,))
+    parts = replace(PARTS, app=app, uicr_words=words)
+    got = [
+        (segment.address, bytes(segment.data))
+        for segment in factory_segments(parts, layout=LAYOUT)
+        if segment.address >= 0x10001000
+    ]
+    expected = [(0x1000100C, b"before.."), (0x10001014, WORDS)]
+    assert got == [*expected, (0x1000101C, b"behind..")]
+
+
 def test_words_that_are_already_right_are_accepted() -> None:
     """Our own boot record may carry them."""
     own = (*MBR, Segment(0xFF8, WORDS, "section '.boot_words'"))
@@ -90,13 +106,18 @@ BAD = {
         replace(PARTS, mbr=(*MBR, Segment(0xFF8, struct.pack("<I", 0xF0000), "words"))),
         "boot record: expected 0x000f6000 or blank at 0x00000ff8, got 0x000f0000",
     ),
-    "uicr_twice": (
+    "another_bootloader_in_uicr": (
         replace(
             PARTS,
-            mbr=(*MBR, Segment(0x10001014, WORDS, "data of line 9")),
-            uicr_words=True,
+            app=replace(
+                APP,
+                uicr=(
+                    Segment(0x10001014, bytes.fromhex("00400f00"), "section '.uicr'"),
+                ),
+            ),
         ),
-        "data of line 9 .* and UICR.NRFFW .* overlap",
+        r"section '.uicr' \(0x10001014..0x10001018\): expected 0x000f6000 or blank in "
+        r"UICR.NRFFW\[0\], got 0x000f4000",
     ),
     "bootloader_as_application": (
         replace(PARTS, app=build_image(BOOTLOADER, layout=LAYOUT)),
