@@ -328,6 +328,9 @@ class Cpu:
     def _why(self, failure: int, executed: int) -> Stop:
         pc = self._pc.first()
         before = max(executed - 1, 0)
+        if self._aborted or self._memory_fault is not None:
+            # The refused access left a translation, which lets later loads through.
+            self._uc.ctl(unicorn.UC_CTL_TLB_FLUSH, unicorn.UC_CTL_IO_WRITE)
         if self._aborted:
             reason = StopReason.DIVISION if self._by_zero else StopReason.ABORT
             return Stop(reason, before, pc)

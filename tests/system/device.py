@@ -18,6 +18,7 @@ import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from support.firmware import build_dir
 from vboard.board import Board
@@ -44,12 +45,22 @@ class Release:
 
 @functools.cache
 def package(
-    elf: Path, version: int, *, factory: bool = False, options: tuple[str, ...] = ()
+    image: Path,
+    version: int,
+    *,
+    build: Path | None = None,
+    factory: bool = False,
+    options: tuple[str, ...] = (),
 ) -> Release:
-    """Packages `elf` by the command line, as a user does."""
+    """Packages an ELF or HEX file by the command line, as a user does.
+
+    `build` is the build directory; None means the one that made the image.
+    """
     folder = Path(tempfile.mkdtemp(prefix="release-"))
-    command = [sys.executable, "-m", "nrfota", "package", "--elf-file", str(elf)]
-    command += ["-d", str(elf.parents[1]), "-A", str(version), "-o", str(folder)]
+    kind = "--hex-file" if image.suffix == ".hex" else "--elf-file"
+    command = [sys.executable, "-m", "nrfota", "package", kind, str(image)]
+    command += ["-d", str(build or image.parents[1])]
+    command += ["-A", str(version), "-o", str(folder)]
     command += ["-u", "https://example.com/fw.ebin", *options]
     if factory:
         command += ["--factory", "--modem-path", f"E:/fw_{version}.ebin"]
@@ -72,8 +83,16 @@ def release(version: int, *cmake_args: str, factory: bool = False) -> Release:
 class Device:
     """Flash, modem storage and, while it is powered, a board."""
 
-    def __init__(self, *, factory: Path, modem_dir: Path, seed: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        factory: Path,
+        modem_dir: Path,
+        seed: int = 1,
+        faults: Literal["strict", "guest"] = "strict",
+    ) -> None:
         self.nv = NvMemory(seed=seed)
+        self.faults = faults
         load_files(self.nv, [factory])
         self.modem_dir = modem_dir
         self.seed = seed
@@ -83,7 +102,7 @@ class Device:
         self._start()
 
     def _start(self) -> None:
-        self.board = Board(self.nv, seed=self.seed)
+        self.board = Board(self.nv, seed=self.seed, faults=self.faults)
         self.board.uart(0).tx.on_burst = lambda burst: self._heard(burst.data)
         uart = self.board.uart(1)
         storage = Storage(self.modem_dir)
