@@ -281,8 +281,8 @@ def test_progress_is_plain_lines_without_a_terminal(
         for done in range(0, 101, 2):
             view.progress(Progress("upload", done * 100, 10_000, done / 10))
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 11
-    assert lines[5] == ("    upload 50 %, 5000 of 10000 bytes, 1.0 kB/s, 5 s left")
+    assert len(lines) == 10
+    assert lines[4] == ("    upload 50 %, 5000 of 10000 bytes, 1.0 kB/s, 5 s left")
 
 
 def test_console_lines_have_the_time_since_the_reset(

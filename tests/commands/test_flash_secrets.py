@@ -97,6 +97,21 @@ def test_no_argument_holds_a_key(
     assert shown([said.out, said.err]) == []
 
 
+@pytest.mark.parametrize("runner", ["nrfjprog", "nrfutil", "openocd", "nrfutil-dfu"])
+def test_no_argument_holds_a_key_when_a_journal_with_one_is_provisioned(
+    runner: str, recorder: Recorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = [Segment(0x1000, b"old!" * 99, "x"), Segment(0xF6000, b"boot", "x")]
+    parts.append(Segment(JOURNAL, FLASH, "x"))
+    Path("factory.hex").write_text(write_hex(parts))
+    arguments = ["--provision", "--hex-file", "factory.hex", "--dfu-port", "/dev/x"]
+    assert cli.main(["flash", "-r", runner, "--verbose", *arguments]) == 0
+    assert len(recorder.calls) >= 1
+    assert shown([argument for call in recorder.calls for argument in call]) == []
+    said = capsys.readouterr()
+    assert shown([said.out, said.err]) == []
+
+
 @pytest.mark.parametrize("runner", ["nrfjprog", "nrfutil"])
 def test_the_journal_goes_through_a_file_for_us_alone(
     runner: str, recorder: Recorder

@@ -76,7 +76,8 @@ class View:
         tenth = progress.done * 10 // progress.total
         if (progress.phase, tenth) != (self._phase, self._tenth):
             self._phase, self._tenth = progress.phase, tenth
-            self.note(self.text(progress))
+            if tenth:  # before that, the rate says nothing
+                self.note(self.text(progress))
 
     @staticmethod
     def text(progress: Progress, *, bar: bool = False) -> str:
