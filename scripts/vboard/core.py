@@ -18,7 +18,7 @@ from vboard import nvic as n
 from vboard.clock import Clock
 from vboard.cpu import Cpu
 from vboard.cpu_access import block_at
-from vboard.cpu_memory import FLASH_SIZE, RAM_BASE, RAM_SIZE
+from vboard.cpu_memory import FLASH_SIZE
 from vboard.cpu_poll import LONGEST_JUMP, PollWatch, SpinWatch, machine_state
 from vboard.cpu_stop import RunEnd, Stop, StopReason, event_sent
 from vboard.cycles import cycles_at, ns_at
@@ -83,6 +83,7 @@ class Core:
         self._counter = self.cpu.counter  # 1 + instructions completed in it
         self._blocks: dict[int, Peripheral] = {}  # by address of a register
         self._slept = 0
+        self._flash_busy = 0  # until this cycle; for code in RAM
         self._in_slice = False
         self._trap_changed = False
         self._ending = False
@@ -141,6 +142,7 @@ class Core:
         self.debug.reset()
         self.systick.reset()
         self._sleeping, self.off, self._reset = None, False, None
+        self._flash_busy = 0
         self._sleep_signal.set(0)
         self.bus.signal("SYSTEM_OFF").set(0)
         self.exceptions.event = False
@@ -206,6 +208,10 @@ class Core:
             self._trap_changed = False
             on = bool(self.scb.ccr & DIV_0_TRP)
             self.cpu.division.watch(on, note=self.exceptions.on_fault)
+        if self._flash_busy > self._base and self.cpu.get("pc") < FLASH_SIZE:
+            # Code in RAM began it, and a handler in flash has to wait.
+            self._advance(self._flash_busy - self._base)
+            return
         slice_end = self._base + LONGEST_SLICE
         if end is not None and end < slice_end:
             slice_end = end
@@ -401,10 +407,9 @@ class Core:
         """Flash is busy: time goes on, the CPU does not (unless it runs from RAM)."""
         if not self._in_slice:
             return
-        if self.cpu.ram_code:
-            pc = self.cpu.get("pc")
-            if RAM_BASE <= pc < RAM_BASE + RAM_SIZE:
-                return
+        if self.cpu.ram_code and self.cpu.get("pc") >= FLASH_SIZE:
+            self._flash_busy = cycles_at(until_ns)
+            return
         counter: int = self._counter.value
         target = -(-until_ns * 8 // 125)
         base = target - counter + 1
