@@ -43,7 +43,10 @@ class Program:
 
 @dataclass(frozen=True)
 class Firmware:
-    """What the stories are made of. `hanging`: an update that never confirms."""
+    """What the stories are made of.
+
+    `hanging` stops feeding the watchdog, `faulting` locks up: neither ever confirms.
+    """
 
     layout: Layout
     wiring: Board
@@ -53,6 +56,7 @@ class Firmware:
     new: Program
     older: Program
     hanging: Program
+    faulting: Program
     large_old: Program
     large_new: Program
 
@@ -258,7 +262,11 @@ def _truncated(maker: Maker, name: str) -> Story:
 
 def _trial_fails(maker: Maker, name: str) -> Story:
     """The new application stops feeding the watchdog before it confirms."""
-    story = maker.story(name, old=maker.firmware.old, new=maker.firmware.hanging)
+    return _with_bad_trial(maker, name, maker.firmware.hanging)
+
+
+def _with_bad_trial(maker: Maker, name: str, new: Program) -> Story:
+    story = maker.story(name, old=maker.firmware.old, new=new)
     old = frozenset(("old",))
     return replace(
         story,
@@ -271,10 +279,10 @@ def _trial_fails(maker: Maker, name: str) -> Story:
 
 
 def _rollback(maker: Maker, name: str) -> Story:
-    """As trial-fails, but the modem has lost the file of the version before."""
+    """The new application faults, and the file of the version before is gone."""
     firmware = maker.firmware
     older = maker.pack(firmware.older, "older")
-    story = _trial_fails(maker, name)
+    story = _with_bad_trial(maker, name, firmware.faulting)
     files = {path: data for path, data in story.files.items() if path != OLD_FILE}
     labels = frozenset(("older", "old"))
     return replace(
@@ -286,6 +294,22 @@ def _rollback(maker: Maker, name: str) -> Story:
         outcomes=labels,
         after=frozenset(("older",)),
     )
+
+
+def _damaged(maker: Maker, name: str) -> Story:
+    """A word of the application is not what it was; then an update comes.
+
+    The bootloader must find it and write the version again, from the modem.
+    """
+    story = maker.story(name, old=maker.firmware.old, new=maker.firmware.new)
+    start = maker.firmware.layout.flash_region("app").start
+    flash = []
+    for segment in story.flash:
+        data = bytearray(segment.data)
+        if segment.address == start:
+            data[len(data) // 2] ^= 0x01
+        flash.append(replace(segment, data=bytes(data)))
+    return replace(story, flash=tuple(flash), after=story.outcomes)
 
 
 def _with_previous(story: Story, maker: Maker, older: FwInfo) -> tuple[Segment, ...]:
@@ -343,6 +367,7 @@ STORIES: dict[str, Callable[[Maker, str], Story]] = {
     "truncated": _truncated,
     "trial-fails": _trial_fails,
     "trial-cycles": _trial_cycles,
+    "damaged": _damaged,
     "rollback": _rollback,
     "bootloader": _bootloader,
     "softdevice": _softdevice,

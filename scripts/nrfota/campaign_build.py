@@ -16,7 +16,7 @@ from nrfota.build import BuildRequest, board_path, build
 from nrfota.campaign import Firmware, Program
 from nrfota.errors import BuildError, UsageError
 from nrfota.image import build_image
-from nrfota.layout import Layout
+from nrfota.layout import Layout, default_layout_path, load_layout
 from nrfota.outputs import read_input
 from nrfota.package import read_segments
 
@@ -24,6 +24,7 @@ IMAGE_SIZE = 16 * 1024
 # SoftDevice S140 takes 0x1000..0x26FFF (SoftDevice specification, memory map).
 SOFTDEVICE_SIZE = 0x26000
 _CODE_MAX = 7 * 1024  # the sample application without padding is smaller
+_FAULT = ("-DAPP_CONFIRM=OFF", "-DAPP_FAULT=lockup")
 _HANG = ("-DAPP_CONFIRM=OFF", "-DAPP_HANG=ON")
 
 
@@ -51,11 +52,12 @@ def build_firmware(request: BuildRequest, *, image_size: int = IMAGE_SIZE) -> Fi
             f"expected boot record and bootloader in '{folder}', got no {missing[0]}; "
             f"build them with: west ota-build -d {folder}"
         )
+    _check_size(load_layout(request.layout or default_layout_path()), image_size)
     layout, old = _program(request, 1, image_size=image_size)
     _, new = _program(request, 2, image_size=image_size)
     _, older = _program(request, 3, image_size=image_size)
     _, hanging = _program(request, 4, image_size=image_size, extra=_HANG)
-    _check_size(layout, image_size)
+    _, faulting = _program(request, 5, image_size=image_size, extra=_FAULT)
     return Firmware(
         layout=layout,
         wiring=load_board(board_path(request.board)),
@@ -65,6 +67,7 @@ def build_firmware(request: BuildRequest, *, image_size: int = IMAGE_SIZE) -> Fi
         new=new,
         older=older,
         hanging=hanging,
+        faulting=faulting,
         large_old=_large(old),
         large_new=_large(new),
     )

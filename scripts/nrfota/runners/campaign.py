@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What to try. `cuts`: none, every, a number, or a case's name."""
+    """What to try. `cuts`: none, every, a number, or a case's name.
+
+    `stop_at`: so many lost cases are enough (0: never).
+    """
 
     cuts: str = "every"
     depth: int = 1
     faults: tuple[str, ...] = ()
     seed: int = 1
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    stop_at: int = 0
 
 
 @dataclass
@@ -146,48 +150,69 @@ def scenario_of(story: Story) -> Scenario:
 def run_campaign(
     stories: Sequence[Story], options: Options, *, progress: Progress
 ) -> list[Report]:
-    """Runs everything; OtaError when an uncut run does not do what it should."""
+    """Runs everything. An uncut run that goes wrong is a lost case, too.
+
+    OtaError when a case or a fault makes no sense.
+    """
     _need_vboard()
+    from vboard.campaign.case import Case
+    from vboard.campaign.judge import Result
     from vboard.campaign.plan import group_cases
-    from vboard.campaign.pool import Work, modem_folder, run_all
-    from vboard.campaign.record import record
-    from vboard.campaign.rig import Rig
+    from vboard.campaign.pool import Work, run_all
+    from vboard.campaign.record import RecordError
     from vboard.errors import VboardError
 
-    reports, work = [], []
+    reports: list[Report] = []
+    work: list[Work | None] = []
     try:
         for story in stories:
-            scenario = scenario_of(story)
-            folder = modem_folder()
-            rig = Rig(scenario, folder)
+            report = Report(scenario=story.name, seed=options.seed)
+            reports.append(report)
             try:
-                recording = record(rig, seed=options.seed)
-            finally:
-                rig.close()
-                shutil.rmtree(folder, ignore_errors=True)
-            cases = _cases(recording, options)
-            groups = group_cases(recording, cases)
+                recording = _record(story, seed=options.seed)
+            except RecordError as error:
+                # Nothing to cut: what happens without a cut is wrong already.
+                name = Case(scenario=story.name, seed=options.seed).id
+                report.results.append(Result(id=name, lost=str(error)))
+                report.runs = 1
+                work.append(None)
+                continue
+            report.recording = recording
+            report.operations = len(recording.operations)
+            groups = group_cases(recording, _cases(recording, options))
             work.append(Work(recording, tuple(groups)))
-            reports.append(
-                Report(
-                    scenario=story.name,
-                    seed=options.seed,
-                    operations=len(recording.operations),
-                    recording=recording,
-                )
-            )
-        total = sum(len(g.cases) for item in work for g in item.groups)
+        used = [index for index, item in enumerate(work) if item is not None]
+        todo = [item for item in work if item is not None]
+        total = sum(len(group.cases) for item in todo for group in item.groups)
         done = lost = 0
         progress(0, total, 0)
-        for index, results in run_all(work, jobs=options.jobs):
-            reports[index].results += results
-            reports[index].runs += 1
+        for index, results in run_all(todo, jobs=options.jobs):
+            report = reports[used[index]]
+            report.results += results
+            report.runs += 1
             done += len(results)
             lost += sum(bool(result.lost) for result in results)
             progress(done, total, lost)
+            if options.stop_at and lost >= options.stop_at:
+                break
     except VboardError as error:
         raise OtaError(str(error)) from error
     return reports
+
+
+def _record(story: Story, *, seed: int) -> Recording:
+    """The story's uncut run; RecordError when it does not end as it must."""
+    from vboard.campaign.pool import modem_folder
+    from vboard.campaign.record import record
+    from vboard.campaign.rig import Rig
+
+    folder = modem_folder()
+    rig = Rig(scenario_of(story), folder)
+    try:
+        return record(rig, seed=seed)
+    finally:
+        rig.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cases(recording: Recording, options: Options) -> list[Case]:

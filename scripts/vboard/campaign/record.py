@@ -92,6 +92,8 @@ def begin(rig: Rig, start: Start, *, faults: ModemFaults, seed: int) -> None:
     """From the factory to the soft reset that follows the request."""
     scenario = rig.scenario
     rig.power_on(start, faults=replace(faults, plan=FaultPlan()), seed=seed)
+    if faults.plan.faults:
+        rig.limit_s = 4 * scenario.bounds.time_s
     rig.run_to_application(settle_ms=_REQUEST_AFTER_MS)
     if rig.seen.fault:
         raise RecordError(f"{scenario.name}: the factory image: {rig.seen.fault}")

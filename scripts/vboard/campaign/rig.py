@@ -66,6 +66,7 @@ class Rig:
         self.modem: Sim7600 | None = None
         self.seen = Seen()
         self.started_ns = 0
+        self.limit_s = scenario.bounds.time_s
         self.commands: dict[str, int] = {}  # AT names, how often they came
         self.modem_touched = False  # the chip spoke to it or pressed its key
         self.resets = 0  # of the whole case
@@ -117,6 +118,8 @@ class Rig:
         self.modem = modem
         self._command = ""
         self.commands = {}
+        faulty = bool(faults.knobs or faults.plan.faults)
+        self.limit_s = self.scenario.bounds.time_s * (4 if faulty else 1)
         if start.modem is None:
             modem.power_on()
         else:
@@ -305,7 +308,7 @@ class Rig:
     def run_to_application(self, *, settle_ms: int) -> None:
         """Until an application has run for `settle_ms` without a reset."""
         clock, settle_ns = self.board.clock, settle_ms * NS_PER_MS
-        limit_ns = self.started_ns + self.scenario.bounds.time_s * NS_PER_S
+        limit_ns = self.started_ns + self.limit_s * NS_PER_S
         seen = self.seen
         self.run_until(
             lambda: seen.shown and clock.now_ns - seen.shown_ns >= settle_ns,

@@ -58,12 +58,13 @@ class Secret:
 class Bounds:
     """Limits of one recovery, from power-on to an application that runs.
 
+    `time_s` is four times as long when the modem has faults.
     `settle_ms`: an application that ran for so long without a reset has settled.
     `page_wear`: erases of any page in the whole case, the cut run included.
     """
 
-    resets: int = 40
-    time_s: int = 3600
+    resets: int = 20
+    time_s: int = 900
     settle_ms: int = 1500
     page_wear: int = 24
 
