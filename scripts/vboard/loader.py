@@ -18,14 +18,36 @@ _UICR_END = UICR_BASE + UICR_SIZE
 
 
 def load_files(nv: NvMemory, paths: Iterable[Path]) -> list[tuple[int, int]]:
-    """Loads every file; gives the (address, size) ranges. LoadError on a bad one."""
-    ranges = []
+    """Loads every file; gives the (address, size) ranges. LoadError on a bad one.
+
+    Files may overlap where they have the same content.
+    """
+    loaded: list[tuple[Path, int, bytes]] = []
     for path in paths:
-        for address, data in read_file(path):
+        segments = read_file(path)
+        for address, data in segments:
+            for other, start, content in loaded:
+                _check_overlap(path, address, data, other=(other, start, content))
             nv.preload(address, data)
-            ranges.append((address, len(data)))
+        loaded += [(path, address, data) for address, data in segments]
     check_vectors(nv)
-    return ranges
+    return [(address, len(data)) for _, address, data in loaded]
+
+
+def _check_overlap(
+    path: Path, address: int, data: bytes, *, other: tuple[Path, int, bytes]
+) -> None:
+    """Raises LoadError where both files have data and do not agree."""
+    other_path, start, content = other
+    first, end = max(address, start), min(address + len(data), start + len(content))
+    if first >= end:
+        return
+    mine, theirs = data[first - address :], content[first - start :]
+    if mine[: end - first] != theirs[: end - first]:
+        raise LoadError(
+            f"{path} and {other_path} both have data at "
+            f"0x{first:08x}..0x{end - 1:08x}, and it is not the same"
+        )
 
 
 def read_file(path: Path) -> list[tuple[int, bytes]]:

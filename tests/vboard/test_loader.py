@@ -50,6 +50,18 @@ def test_several_files_are_laid_side_by_side(tmp_path: Path) -> None:
     assert nv.read(0x1000, 4) == b"app!"
 
 
+def test_files_may_overlap_only_where_they_agree(tmp_path: Path) -> None:
+    """The same words twice are fine; two programs at 0 are not."""
+    vectors = b"\x00\x00\x04\x20\x05\x00\x00\x00"
+    first = hex_file(tmp_path / "a.hex", {0: vectors, 0x1000: b"1234"})
+    same = hex_file(tmp_path / "b.hex", {0x1002: b"34xx"})
+    other = hex_file(tmp_path / "c.hex", {0x1002: b"3xxx"})
+    load_files(NvMemory(seed=1), [first, same, first])
+    message = r"c\.hex and .*a\.hex both have data at 0x00001002\.\.0x00001003"
+    with pytest.raises(LoadError, match=message):
+        load_files(NvMemory(seed=1), [first, other])
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
