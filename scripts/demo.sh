@@ -5,24 +5,24 @@ set -eu
 
 usage() {
     cat <<'EOF'
-usage: sh scripts/demo.sh
+usage: sh scripts/demo.sh [DIR]
 
 Builds boot record, bootloader and two versions of the application, packages
 version 2, starts the virtual board with version 1, stores version 2 in its
-modem, and lets the bootloader update to it. No hardware. Files: build/demo.
+modem, and lets the bootloader update to it. No hardware. Everything it makes is
+in DIR (build/demo).
 EOF
 }
 case "${1:-}" in
     -h | --help) usage; exit 0 ;;
-    '') ;;
-    *) usage >&2; exit 2 ;;
+    -*) usage >&2; exit 2 ;;
 esac
 
 cd "$(dirname "$0")/.."
 sh scripts/setup.sh
 PATH="$PWD/.venv/bin:$PATH"
 export PATH
-demo=build/demo
+demo=${1:-build/demo}
 
 # Runs a command quietly; shows what it printed only when it fails.
 quietly() {
