@@ -229,7 +229,8 @@ class Cpu:
         self._uc.mem_protect(address, size, unicorn.UC_PROT_NONE if denied else rights)
         self._seal()
         self._uc.ctl_remove_cache(address, address + size)
-        self._uc.ctl(unicorn.UC_CTL_TLB_FLUSH, unicorn.UC_CTL_IO_WRITE)
+        if denied:  # it costs milliseconds; what was denied has not been kept
+            self._uc.ctl(unicorn.UC_CTL_TLB_FLUSH, unicorn.UC_CTL_IO_WRITE)
 
     def _seal(self) -> None:
         """Keeps guest stores out of read-only memory.
