@@ -236,7 +236,7 @@ class Timer(EventBlock):
         index = self._cc_at.get(offset)
         if index is not None:
             return self.cc[index]
-        if offset in self.event_bits and self.mode != MODE_TIMER:
+        if self.mode != MODE_TIMER and offset in self.event_bits:
             self.bus.sync()
         match offset:
             case R.SHORTS:
@@ -253,7 +253,8 @@ class Timer(EventBlock):
     def write(self, offset: int, value: int) -> None:
         """A store of `value` to the register at `offset`."""
         if self.mode == MODE_TIMER:
-            self._store(offset, value)
+            if not self._write_array(offset, value):
+                self._store(offset, value)
             return
         if self.running:
             # What was counted up to now belongs to the state before this store.
@@ -263,17 +264,20 @@ class Timer(EventBlock):
             # Polled in tight loops; it moves no horizon nearer.
             self._capture(index, value)
         else:
-            self._store(offset, value)
+            if not self._write_array(offset, value):
+                self._store(offset, value)
             # Who counts late has to know the new horizon.
             self.bus.replan()
 
     def _capture(self, n: int, value: int) -> None:
         if value & 1:
-            self.cc[n] = self.counter
+            if self.running and self.mode == MODE_TIMER:
+                count = (2 * self.clock.now_ns - self._origin) // self._tick
+            else:
+                count = self._count
+            self.cc[n] = count & self._mask
 
     def _store(self, offset: int, value: int) -> None:
-        if self._write_array(offset, value):
-            return
         match offset:
             case R.TASKS_START:
                 if value & 1:
