@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
         help="size of the application images (%(default)s)",
     )
     add("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    add("--report", metavar="FILE.html", type=Path, help="write pictures as HTML")
     add("--json", metavar="FILE", help="write the verdicts as JSON ('-': stdout)")
 
 
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from nrfota.campaign import STORIES, Maker
     from nrfota.campaign_build import build_firmware
     from nrfota.cli.test_view import View
+    from nrfota.outputs import Output, write_outputs
     from nrfota.runners.campaign import (
         Options,
         fault_names,
@@ -104,6 +106,11 @@ def run(args: argparse.Namespace) -> int:
     view.table(reports)
     if args.json:
         _write_json(args.json, reports)
+    if args.report:
+        from nrfota.campaign_report import to_html
+
+        text = to_html([report.chapter() for report in reports])
+        write_outputs([Output(args.report, text.encode())])
     return 1 if any(report.lost for report in reports) else 0
 
 

@@ -7,12 +7,14 @@ Rule 1: with `runners/sim.py` the only module that imports `vboard`.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nrfota.campaign import Story
+from nrfota.campaign_report import Chapter, Verdict
 from nrfota.errors import NoDeviceError, OtaError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from vboard.campaign.judge import Result
     from vboard.campaign.record import Recording
     from vboard.campaign.scenario import Scenario
+
+
+PAGE = 4096
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,31 @@ class Report:
         """The cases that were lost, in the order of their names."""
         return sorted((r for r in self.results if r.lost), key=lambda r: r.id)
 
+    def chapter(self) -> Chapter:
+        """For the HTML report."""
+        wear: dict[int, int] = {}
+        for result in self.results:
+            for page, erases in result.wear.items():
+                wear[page * PAGE] = max(erases, wear.get(page * PAGE, 0))
+        return Chapter(
+            name=self.scenario,
+            seed=self.seed,
+            operations=self.operations,
+            runs=self.runs,
+            fired=sum(result.fired for result in self.results),
+            verdicts=tuple(
+                Verdict(
+                    id=result.id,
+                    operation=_operation(result.id),
+                    outcome=result.outcome,
+                    lost=result.lost,
+                    recovery_ms=result.recovery_ns // 1_000_000,
+                )
+                for result in self.results
+            ),
+            wear=wear,
+        )
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         lost = self.lost
@@ -75,6 +105,12 @@ class Report:
             "lost_ids": [result.id for result in lost],
             "lost_reasons": {result.id: result.lost for result in lost},
         }
+
+
+def _operation(name: str) -> int:
+    """Number of the first cut operation in a case's name, 0 without one."""
+    match = re.search(r"#(\d+):", name)
+    return int(match[1]) if match else 0
 
 
 Progress = Callable[[int, int, int], None]  # done, total, lost
