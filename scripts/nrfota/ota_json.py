@@ -125,4 +125,8 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _show(value: Any) -> str:
-    return "nothing" if value is None else repr(value)[:40]
+    """For a message; never a long text, which may hold the key."""
+    if value is None:
+        return "nothing"
+    text = repr(value)
+    return text if len(text) <= 20 else f"{len(text)} characters"

@@ -24,10 +24,10 @@ static void nothing(void *ctx)
     (void)ctx;
 }
 
-static void no_key(void *ctx, uint32_t duration_ms)
+static void no_key(void *ctx, bool is_pressed)
 {
     (void)ctx;
-    (void)duration_ms;
+    (void)is_pressed;
 }
 
 static void reset(void *ctx) __attribute__((noreturn));

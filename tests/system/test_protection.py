@@ -65,7 +65,7 @@ def open_accesses() -> list[Attack]:
 
 def acl_attacks() -> list[Attack]:
     """Stores that would take the protection away, before anything else is tried."""
-    offsets = range(0, 0x30)
+    offsets = range(0x30)
     return [
         Attack(f"acl+{offset:x}", ACL + offset, value)
         for offset in offsets

@@ -132,6 +132,10 @@ BAD = {
         members(type="reboot"),
         "ota.json: expected type 'update_fw', got 'reboot'",
     ),
+    "long_type": (
+        members(type="7" * 32),
+        "ota.json: expected type 'update_fw', got 34 characters",
+    ),
     "no_type": (members(type=...), "ota.json: expected type 'update_fw', got nothing"),
     "no_fw_info": (
         members(fw_info=...),

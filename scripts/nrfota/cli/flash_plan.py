@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nrfota.errors import OtaError, UsageError, VerifyError
 from nrfota.flash import Arm, Plan, Provision, Stage, arms_by_journal
-from nrfota.outputs import read_input
+from nrfota.outputs import Output, read_input, write_outputs
 from nrfota.runners import Capability, Erase
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _made_factory(
     secret = Secret(os.urandom(16), os.urandom(16))
     text = make_factory(firmware, layout=layout, secret=secret, read=read_input)
     path = scratch / "factory.hex"
-    path.write_text(text)
+    write_outputs([Output(path, text.encode(), secret=True)])
     return path
 
 
