@@ -112,7 +112,11 @@ class NvMemory:
                 "page was erased",
                 block="NVMC",
             )
-        cut = self._begin(OperationKind.WRITE, address, value)
+        cut = None
+        if self.cut is None and self.on_operation is None:
+            self.operations += 1
+        else:
+            cut = self._begin(OperationKind.WRITE, address, value)
         (old,) = _unpack_word(memory, start)
         new = old & value
         if cut and cut.when is CutPoint.TORN:
@@ -125,7 +129,7 @@ class NvMemory:
             self._settle(page, offset, ~value & 0xFFFF_FFFF)
         if count < 255:
             writes[index] = count + 1
-        self._undo.append((page, offset, _WORD.pack(old), b""))
+        self._undo = [(page, offset, _WORD.pack(old), b"")]
         _pack_word(memory, start, new)
         self._saved[page] = None
         if self.on_word is not None:
