@@ -21,6 +21,7 @@ enum ota_status {
     OTA_E_NO_FILE = -5,      // the file is not in the modem's storage
     OTA_E_SHORT_READ = -6,   // the modem sent fewer bytes than it has
     OTA_E_PROTOCOL = -7,     // the modem's reply is not what the manual allows
+    OTA_E_NO_SPACE = -8,     // the modem's storage has no room for the file
 
     // The request and the image
     OTA_E_REQUEST = -20,     // boot request malformed

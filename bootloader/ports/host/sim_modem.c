@@ -169,6 +169,28 @@ static void delete_file(struct sim_modem *modem, const char *name)
     sim_modem_line(modem, "ERROR");
 }
 
+static void list_files(struct sim_modem *modem)
+{
+    sim_modem_line(modem, "+FSLS: FILES:");
+    for (uint32_t i = 0; i < SIM_MODEM_FILES; i++) {
+        if (modem->files[i].name != NULL) {
+            sim_modem_line(modem, "%s", modem->files[i].name);
+        }
+    }
+    sim_modem_line(modem, "OK");
+}
+
+static void memory(struct sim_modem *modem)
+{
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < SIM_MODEM_FILES; i++) {
+        used += modem->files[i].size;
+    }
+    sim_modem_line(modem, "+FSMEM: %.2s(%u, %u)", modem->drive,
+                   (unsigned)modem->capacity, (unsigned)used);
+    sim_modem_line(modem, "OK");
+}
+
 static void set_rate(struct sim_modem *modem, const char *rate)
 {
     if (modem->refuse_ipr) {
@@ -196,6 +218,10 @@ static void execute(struct sim_modem *modem, const char *command)
         sim_modem_line(modem, modem->is_in_folder ? "OK" : "ERROR");
     } else if (starts_with(command, "AT+FSATTRI=")) {
         file_size(modem, command + 11);
+    } else if (strcmp(command, "AT+FSLS=2") == 0 && modem->is_in_folder) {
+        list_files(modem);
+    } else if (strcmp(command, "AT+FSMEM") == 0 && modem->is_in_folder) {
+        memory(modem);
     } else if (starts_with(command, "AT+FSDEL=")) {
         delete_file(modem, command + 9);
     } else if (starts_with(command, "AT+IPR=")) {

@@ -16,7 +16,7 @@
 
 #define SIM_MODEM_HOLD 8192u // what the UART port keeps for the engine
 #define SIM_MODEM_QUEUE 16384u
-#define SIM_MODEM_FILES 4u
+#define SIM_MODEM_FILES 8u
 
 struct sim_clock {
     struct time_port port;
@@ -56,6 +56,7 @@ struct sim_modem {
     // The modem
     struct sim_file files[SIM_MODEM_FILES];
     const char *drive; // "E:/"
+    uint32_t capacity; // of the drive, in bytes; nothing enforces it
     uint32_t baud;
     uint32_t baud_start;
     bool is_off;
