@@ -50,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
         help="no cut, all of them, N of them chosen by the seed, or one case by name",
     )
     add(
+        "--depth",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="2: pairs, the second cut in the recovery from the first (%(default)s)",
+    )
+    add(
         "--faults",
         metavar="NAME",
         nargs="+",
@@ -97,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
             stories,
             Options(
                 cuts=args.cuts,
+                depth=1 if "[" in args.cuts else args.depth,
                 faults=fault_names(args.faults),
                 seed=args.seed,
                 jobs=args.jobs,

@@ -7,9 +7,10 @@ Rule 1: with `runners/sim.py` the only module that imports `vboard`.
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from nrfota.errors import NoDeviceError, OtaError, UsageError
 if TYPE_CHECKING:
     from vboard.campaign.case import Case
     from vboard.campaign.judge import Result
+    from vboard.campaign.plan import Group
+    from vboard.campaign.pool import Work
     from vboard.campaign.record import Recording
     from vboard.campaign.scenario import Scenario
 
@@ -89,12 +92,12 @@ class Report:
         outcomes: dict[str, int] = {}
         for result in self.results:
             key = result.outcome or "none"
-            outcomes[key] = outcomes.get(key, 0) + 1
+            outcomes[key] = outcomes.get(key, 0) + result.count
         return {
             "scenario": self.scenario,
             "seed": self.seed,
             "operations": self.operations,
-            "cases": len(self.results),
+            "cases": sum(result.count for result in self.results),
             "runs": self.runs,
             "fired": sum(result.fired for result in self.results),
             "outcomes": outcomes,
@@ -221,12 +224,15 @@ def run_campaign(
         todo = [item for item in work if item is not None]
         total = sum(len(group.cases) for item in todo for group in item.groups)
         done = lost = 0
+        verdicts = run_all(todo, jobs=options.jobs)
+        if options.depth == 2:
+            verdicts, total = _pairs(todo, options)
         progress(0, total, 0)
-        for index, results in run_all(todo, jobs=options.jobs):
+        for index, results in verdicts:
             report = reports[used[index]]
             report.results += results
             report.runs += 1
-            done += len(results)
+            done += len(results) if options.depth == 1 else 1
             lost += sum(bool(result.lost) for result in results)
             progress(done, total, lost)
             if options.stop_at and lost >= options.stop_at:
@@ -234,6 +240,49 @@ def run_campaign(
     except VboardError as error:
         raise OtaError(str(error)) from error
     return reports
+
+
+def _pairs(
+    work: Sequence[Work], options: Options
+) -> tuple[Iterator[tuple[int, list[Result]]], int]:
+    """Verdicts on pairs of cuts, and how many first cuts there are.
+
+    A number of cuts is the number of pairs: ten second cuts for each first one.
+    """
+    from vboard.campaign.pool import run_pairs
+
+    sample = 10 if options.cuts.isdigit() else 0
+    todo = []
+    for item in work:
+        firsts = [
+            part.first
+            for group in item.groups
+            for part in _first_cuts(group, item.recording)
+            if part.first.cuts
+        ]
+        if sample:
+            wanted = max(1, int(options.cuts) // sample)
+            rng = random.Random(f"{options.seed}:{item.recording.scenario.name}:pairs")
+            firsts = rng.sample(firsts, min(wanted, len(firsts)))
+        todo.append((item.recording, firsts))
+    total = sum(len(firsts) for _, firsts in todo)
+    return run_pairs(todo, jobs=options.jobs, sample=sample), total
+
+
+def _first_cuts(group: Group, recording: Recording) -> Sequence[Group]:
+    """One for all cuts inside of a page of an image; every other on its own.
+
+    The recovery erases that page before it reads it, which single cuts show.
+    """
+    programmed = {
+        page
+        for region in recording.scenario.regions
+        if region.name in ("application", "staging")
+        for page in range(region.start // PAGE, (region.start + region.size) // PAGE)
+    }
+    if group.hidden is None or group.hidden in programmed:
+        return (group,)
+    return group.parts
 
 
 def _record(story: Story, *, seed: int) -> Recording:
@@ -255,7 +304,8 @@ def _cases(recording: Recording, options: Options) -> list[Case]:
     """The cases of one scenario; with faults also the uncut run with each of them."""
     from vboard.campaign.plan import choose_cases, fault_cases, with_faults
 
-    cases = choose_cases(recording, cuts=options.cuts, seed=options.seed)
+    cuts = "every" if options.depth == 2 and options.cuts.isdigit() else options.cuts
+    cases = choose_cases(recording, cuts=cuts, seed=options.seed)
     if not options.faults or "[" in options.cuts:
         return cases
     uncut = fault_cases(recording, options.faults, seed=options.seed)

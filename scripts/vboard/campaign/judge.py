@@ -30,6 +30,7 @@ class Result:
     wear: Mapping[int, int] = field(default_factory=dict)  # page: erases in the case
     fired: int = 0
     modem_touched: bool = True
+    count: int = 1  # cases that this stands for, when they are not listed one by one
 
 
 class Judge:
@@ -39,6 +40,7 @@ class Judge:
         self.rig = rig
         self.recording = recording
         self.scratch = NvMemory()
+        self._recovery: tuple[Case, tuple[Operation, ...]] | None = None
 
     def start_of(self, case: Case) -> Start:
         """Where the case starts: the factory, or after its (last) cut."""
@@ -61,10 +63,13 @@ class Judge:
         return start
 
     def operations_from(self, start: Start, case: Case) -> tuple[Operation, ...]:
-        """The operations of the recovery from `start`."""
-        with Recorder(self.rig) as recorder:
-            self._run(start, case)
-        return tuple(recorder.operations)
+        """The operations of the recovery from `case`'s first cut, at `start`."""
+        first = replace(case, cuts=case.cuts[:1])
+        if self._recovery is None or self._recovery[0] != first:
+            with Recorder(self.rig) as recorder:
+                self._run(start, first)
+            self._recovery = (first, tuple(recorder.operations))
+        return self._recovery[1]
 
     def judge(self, case: Case, *, hidden: int | None = None) -> Result:
         """Runs the case; HiddenPageTouched when page `hidden` matters."""
@@ -95,7 +100,7 @@ class Judge:
             return result.fault
         if case.faults and not case.cuts and not result.fired:
             return "the modem fault never happened"
-        if result.outcome not in self._allowed(case):
+        if result.outcome not in self.allowed(case):
             return f"ends with '{result.outcome}', which is not allowed after this cut"
         budget = self.recording.scenario.bounds.page_wear
         for page, erases in result.wear.items():
@@ -142,7 +147,8 @@ class Judge:
         equal = replace(result, id=case.id, wear=wear)
         return replace(equal, lost=self.verdict(case, equal))
 
-    def _allowed(self, case: Case) -> frozenset[str]:
+    def allowed(self, case: Case) -> frozenset[str]:
+        """Labels that the case may end with."""
         scenario, changed = self.recording.scenario, self.recording.changed_from
         if not case.cuts:
             uncut = frozenset((scenario.uncut,))

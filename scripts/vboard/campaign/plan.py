@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from vboard.campaign.case import Case, CaseError, CutAt, parse_case
-from vboard.campaign.faults import fault_text
+from vboard.campaign.faults import fault_text, is_passing
 from vboard.campaign.power import Operation, StateKey, state_after_cut
 from vboard.campaign.record import Recording
 from vboard.nv import NvMemory
@@ -111,11 +111,15 @@ def fault_cases(
 
 
 def with_faults(cases: Sequence[Case], faults: Sequence[Case]) -> list[Case]:
-    """Each cut with one of the faults, in turn."""
+    """Each cut with one of the passing faults, in turn.
+
+    A lasting one may begin after the old version is gone; then nothing can help.
+    """
+    texts = [fault.faults for fault in faults if is_passing(fault.faults)]
     return [
-        replace(case, faults=faults[index % len(faults)].faults)
+        replace(case, faults=texts[index % len(texts)])
         for index, case in enumerate(cases)
-        if faults
+        if texts
     ]
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from vboard.campaign.case import Case
 from vboard.campaign.judge import Judge, Result
+from vboard.campaign.pairs import Pairs
 from vboard.campaign.plan import Group, merge_modems
 from vboard.campaign.record import Recording
 from vboard.campaign.rig import HiddenPageTouched, Rig
@@ -36,7 +38,9 @@ class _Here:
     work: tuple[Work, ...] = ()
     tasks: Sequence[tuple[int, Group]] = ()
     judges: ClassVar[dict[int, Judge]] = {}
+    pairs: ClassVar[dict[int, Pairs]] = {}
     base: Path | None = None
+    sample = 0
 
 
 def modem_folder() -> Path:
@@ -77,7 +81,7 @@ def run_all(
         for stage in range(3):
             split: list[_Task] = []
             _Here.work, _Here.tasks = tuple(work), tasks
-            for number, results in _map(len(tasks), jobs, chunk, base):
+            for number, results in _map(len(tasks), jobs, chunk, base, _run):
                 index, group = tasks[number]
                 if results is None:
                     split += [(index, part) for part in group.parts]
@@ -87,11 +91,16 @@ def run_all(
             if stage == 0:
                 tasks = _without_modem(rest + split, len(work))
     finally:
-        for judge in _Here.judges.values():
-            judge.rig.close()
-        _Here.judges.clear()
-        _Here.base = None
-        shutil.rmtree(base, ignore_errors=True)
+        _end(base)
+
+
+def _end(base: Path) -> None:
+    for judge in _Here.judges.values():
+        judge.rig.close()
+    _Here.judges.clear()
+    _Here.pairs.clear()
+    _Here.base = None
+    shutil.rmtree(base, ignore_errors=True)
 
 
 def _without_modem(tasks: Sequence[_Task], count: int) -> list[_Task]:
@@ -102,19 +111,47 @@ def _without_modem(tasks: Sequence[_Task], count: int) -> list[_Task]:
     ]
 
 
+def run_pairs(
+    work: Sequence[tuple[Recording, Sequence[Case]]], *, jobs: int, sample: int = 0
+) -> Iterator[tuple[int, list[Result]]]:
+    """Verdicts on pairs of cuts: each first case with every second cut.
+
+    With `sample`, so many second cuts of each.
+    """
+    base = modem_folder()
+    _Here.work = tuple(Work(recording, ()) for recording, _ in work)
+    _Here.tasks = [
+        (index, Group((case,)))
+        for index, (_, cases) in enumerate(work)
+        for case in cases
+    ]
+    _Here.sample = sample
+    try:
+        count = len(_Here.tasks)
+        for number, results in _map(count, jobs, 1, base, _run_pairs):
+            assert results is not None
+            yield _Here.tasks[number][0], results
+    finally:
+        _end(base)
+
+
 _Task = tuple[int, Group]  # index into the work, what to run
 
 
 def _map(
-    count: int, jobs: int, chunk: int, base: Path
+    count: int,
+    jobs: int,
+    chunk: int,
+    base: Path,
+    run: Callable[[int], tuple[int, list[Result] | None]],
 ) -> Iterator[tuple[int, list[Result] | None]]:
     if jobs == 1 or count < 2:
         _begin(base)
-        yield from map(_run, range(count))
+        yield from map(run, range(count))
         return
     context = multiprocessing.get_context("fork")
     with context.Pool(min(jobs, count), _begin, (base,)) as pool:
-        yield from pool.imap_unordered(_run, range(count), chunksize=chunk)
+        yield from pool.imap_unordered(run, range(count), chunksize=chunk)
 
 
 def _begin(base: Path) -> None:
@@ -122,9 +159,21 @@ def _begin(base: Path) -> None:
     _Here.base = base
 
 
-def _run(number: int) -> tuple[int, list[Result] | None]:
-    index, group = _Here.tasks[number]
+def _judge(index: int) -> Judge:
     if index not in _Here.judges:
         recording = _Here.work[index].recording
-        _Here.judges[index] = Judge(Rig(recording.scenario, modem_folder()), recording)
-    return number, judge_group(_Here.judges[index], group)
+        rig = Rig(recording.scenario, modem_folder())
+        _Here.judges[index] = Judge(rig, recording)
+    return _Here.judges[index]
+
+
+def _run(number: int) -> tuple[int, list[Result] | None]:
+    index, group = _Here.tasks[number]
+    return number, judge_group(_judge(index), group)
+
+
+def _run_pairs(number: int) -> tuple[int, list[Result] | None]:
+    index, group = _Here.tasks[number]
+    if index not in _Here.pairs:
+        _Here.pairs[index] = Pairs(_judge(index))
+    return number, _Here.pairs[index].after(group.first, sample=_Here.sample)
