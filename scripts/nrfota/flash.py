@@ -12,16 +12,17 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nrfota import console
 from nrfota.arm import BootRequest
 from nrfota.arm_journal import armed_journal
 from nrfota.at import Link
-from nrfota.errors import UsageError
+from nrfota.errors import OtaError, UsageError
 from nrfota.fw_info import FwInfo
 from nrfota.hexfile import write_hex
+from nrfota.journal import read_journal
 from nrfota.layout import Layout
 from nrfota.outputs import Output, write_outputs
 from nrfota.runners import Capability, Erase, Runner
@@ -209,9 +210,25 @@ class _Flow:
             return None
         link = self._runner.modem_link() or self._ports.modem()
         try:
-            return stage(step.data, link, name=step.name, options=step.options)
+            options = replace(step.options, keep=self._kept_paths)
+            return stage(step.data, link, name=step.name, options=options)
         finally:
             link.close()
+
+    def _kept_paths(self) -> frozenset[str] | None:
+        """Files that the board's journal needs; None when it cannot be read."""
+        if Capability.READ_FLASH not in self._runner.capabilities:
+            return None
+        region = self._layout.flash_region("journal")
+        try:
+            flash = self._runner.read_flash(region.start, region.size)
+        except OtaError:  # that there is no room is what has to be told
+            return None
+        state = read_journal(flash, page_size=self._layout.flash.page).state
+        if state is None or state.current is None:
+            return None
+        versions = (state.current, state.pending, *state.previous)
+        return frozenset(version.path for version in versions if version is not None)
 
     def _arm(self, step: Arm, staged: Staged | None) -> None:
         path = staged.path if staged is not None else step.path

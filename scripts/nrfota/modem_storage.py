@@ -27,6 +27,7 @@ ALL_DRIVES = ("C:", "D:", "E:", "F:")
 # The boot request has 64 bytes for the path, its NUL included (SPEC.md, section 4).
 MAX_NAME = 60
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<!\.)")
+_UPDATE = re.compile(r"fw_[A-Za-z0-9_.-]*\.ebin")
 
 # One read command takes about this long on the wire, so that its latency (10 to
 # 100 ms) does not count; 16 KB at 115200 baud.
@@ -126,6 +127,34 @@ class ModemStorage:
         raise ModemError(
             f"expected room for {size} bytes in the modem: {'; '.join(why)}"
         )
+
+    def make_room(
+        self, drive: str, size: int, *, name: str, keep: frozenset[str]
+    ) -> list[str]:
+        """Deletes updates until `size` bytes are free on `drive`; their names.
+
+        Only files called as staging calls them (`fw_*.ebin`) that are not in `keep`,
+        a set of paths like `E:/fw_2.ebin`. Nothing is deleted when all of them
+        together would not be enough.
+        """
+        free = self.spaces((drive,))[0].free + (self.size(drive, name) or 0)
+        found = [
+            (file, length or 0)
+            for file, length in sorted(self.files(drive))
+            if _UPDATE.fullmatch(file)
+            and file != name
+            and f"{drive}/{file}" not in keep
+        ]
+        if free + sum(length for _, length in found) < size:
+            return []
+        deleted: list[str] = []
+        for file, length in found:
+            if free >= size:
+                break
+            self.delete(drive, file)
+            deleted.append(file)
+            free += length
+        return deleted
 
     def size(self, drive: str, name: str) -> int | None:
         """Size of a file in bytes; None when it does not exist."""

@@ -30,7 +30,13 @@ from nrfota.errors import (
     UsageError,
     VerifyError,
 )
-from nrfota.modem_storage import ModemStorage, Space, check_drive, check_name
+from nrfota.modem_storage import (
+    AUTO_DRIVES,
+    ModemStorage,
+    Space,
+    check_drive,
+    check_name,
+)
 
 T = TypeVar("T")
 
@@ -77,6 +83,9 @@ class StageOptions:
     flow_control: bool = False
     baud: int | None = None  # raise to this rate while staging
     bauds: tuple[int, ...] = PROBE_BAUDS
+    # Asked when there is no room: paths that must stay while other updates are
+    # deleted. None: nothing is known, so nothing is deleted.
+    keep: Callable[[], frozenset[str] | None] = field(default=lambda: None)
     on_progress: Callable[[Progress], None] = field(default=lambda progress: None)
     on_note: Callable[[str], None] = field(default=lambda text: None)
 
@@ -216,13 +225,38 @@ class _Stager:
             self._link.set_flow_control(False)
 
     def _pick_drive(self) -> str:
-        size = len(self._data)
-        if self._options.drive == "auto":
-            space, why = self._storage.choose(size, name=self._name)
-        else:
-            space, why = self._forced(check_drive(self._options.drive))
+        try:
+            space, why = self._find_room()
+        except ModemRebooted:
+            raise
+        except ModemError:
+            if not self._make_room():
+                raise
+            space, why = self._find_room()
         self._note(f"drive {space.drive} ({why})")
         return space.drive
+
+    def _find_room(self) -> tuple[Space, str]:
+        if self._options.drive == "auto":
+            return self._storage.choose(len(self._data), name=self._name)
+        return self._forced(check_drive(self._options.drive))
+
+    def _make_room(self) -> bool:
+        """Deletes updates that the device does not need; False when that is no help."""
+        keep = self._options.keep()
+        if keep is None:
+            return False
+        forced = self._options.drive
+        drives = AUTO_DRIVES if forced == "auto" else (check_drive(forced),)
+        for space in self._storage.spaces(drives):
+            deleted = self._storage.make_room(
+                space.drive, len(self._data), name=self._name, keep=keep
+            )
+            if deleted:
+                names = ", ".join(deleted)
+                self._note(f"no room: deleted {names} from {space.drive}")
+                return True
+        return False
 
     def _forced(self, drive: str) -> tuple[Space, str]:
         found = self._storage.spaces((drive,))

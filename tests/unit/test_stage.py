@@ -190,6 +190,41 @@ def test_no_room_anywhere_is_told_with_all_drives(run: Run, modem: FakeModem) ->
         run()
 
 
+UPDATES = {
+    "E:/fw_1.ebin": bytes(30_000),
+    "E:/fw_2.ebin": bytes(30_000),
+    "E:/fw_3.ebin": bytes(30_000),
+    "E:/notes.txt": bytes(30_000),
+}
+
+
+@pytest.mark.parametrize("drive", ["auto", "E:"])
+def test_updates_that_nobody_needs_make_room(
+    run: Run, modem: FakeModem, drive: str
+) -> None:
+    modem.free = {"E": 130_000}
+    modem.files |= UPDATES
+    keep = frozenset({"E:/fw_2.ebin"})
+    run(drive=drive, keep=lambda: keep)
+    left = {"E:/fw.ebin", "E:/fw_2.ebin", "E:/fw_3.ebin", "E:/notes.txt"}
+    assert set(modem.files) == left
+    assert run.said("no room: deleted fw_1.ebin from E:")
+
+
+@pytest.mark.parametrize("keep", [None, frozenset({"E:/fw_1.ebin", "E:/fw_2.ebin"})])
+def test_nothing_is_deleted_when_it_is_no_help(
+    run: Run, modem: FakeModem, keep: frozenset[str] | None
+) -> None:
+    modem.free = {"E": 129_000 if keep is None else 121_000}
+    modem.files |= UPDATES
+    data = DATA if keep is None else DATA + bytes(1)
+    if keep is not None:
+        keep |= {"E:/fw_3.ebin"}
+    with pytest.raises(ModemError, match="expected room for"):
+        run(data, keep=lambda: keep)
+    assert modem.files == UPDATES
+
+
 def test_a_drive_can_be_forced(run: Run, modem: FakeModem) -> None:
     assert run(drive="c").path == "C:/fw.ebin"
 
