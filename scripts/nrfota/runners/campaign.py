@@ -6,6 +6,7 @@ Rule 1: with `runners/sim.py` the only module that imports `vboard`.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 import re
@@ -342,11 +343,9 @@ def scenario_name(case_id: str) -> str:
 
 
 def _need_vboard() -> None:
-    try:
-        import unicorn  # noqa: F401
-        import vboard.board  # noqa: F401
-    except ImportError as error:
-        raise NoDeviceError(
-            f"the virtual board needs the package '{error.name}'; "
-            "install it with: pip install nrfota[sim]"
-        ) from error
+    for package in ("vboard", "unicorn"):
+        if importlib.util.find_spec(package) is None:
+            raise NoDeviceError(
+                f"the virtual board needs the package '{package}'; "
+                "install it with: pip install nrfota[sim]"
+            )
