@@ -14,7 +14,6 @@ from nrfota.campaign import Firmware
 from nrfota.campaign_build import build_firmware
 from nrfota.outputs import read_input
 from nrfota.package import read_segments
-
 from support.firmware import ROOT, build_dir
 
 MUTANTS = ROOT / "tests/mutants"

@@ -5,7 +5,7 @@
 #ifndef OTA_VERSION_H
 #define OTA_VERSION_H
 
-#ifndef OTA_BOOTLOADER_VERSION // -DBOOTLOADER_VERSION=N of the build
+#ifndef OTA_BOOTLOADER_VERSION      // -DBOOTLOADER_VERSION=N of the build
 #define OTA_BOOTLOADER_VERSION 100u // 0.1.0
 #endif
 

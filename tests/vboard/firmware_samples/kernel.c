@@ -100,7 +100,8 @@ static uint32_t pick(void)
 {
     for (uint32_t i = 1; i <= THREADS; i++) {
         uint32_t next = (current + i) % THREADS;
-        if (next != THREADS - 1 && (int32_t)(ticks - threads[next].wake_at) >= 0) {
+        if (next != THREADS - 1 &&
+            (int32_t)(ticks - threads[next].wake_at) >= 0) {
             return next;
         }
     }

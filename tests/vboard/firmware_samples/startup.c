@@ -22,7 +22,8 @@ void default_handler(void)
     }
 }
 
-#define WEAK(name) void name(void) __attribute__((weak, alias("default_handler")))
+#define WEAK(name)                                                             \
+    void name(void) __attribute__((weak, alias("default_handler")))
 WEAK(NMI_Handler);
 WEAK(HardFault_Handler);
 WEAK(MemManage_Handler);
@@ -64,7 +65,8 @@ static void wait_ready(void)
 static void connect_reset_pin(void)
 {
     volatile uint32_t *pselreset = (volatile uint32_t *)0x10001200;
-    if ((pselreset[0] & 0x80000000u) == 0 && (pselreset[1] & 0x80000000u) == 0) {
+    if ((pselreset[0] & 0x80000000u) == 0 &&
+        (pselreset[1] & 0x80000000u) == 0) {
         return;
     }
     NVMC_CONFIG = 1;
