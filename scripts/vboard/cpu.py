@@ -97,6 +97,7 @@ class Cpu:
         self.on_store: Callable[[int, int, int], None]
         self.on_error: Callable[[BaseException], None]
         self._sealed: set[tuple[int, int]] = set()
+        self._flush_wanted = False
         self.memory = Memory()
         read_exec = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
         self._map(FLASH_BASE, self.memory.flash, read_exec)
@@ -229,8 +230,10 @@ class Cpu:
         self._uc.mem_protect(address, size, unicorn.UC_PROT_NONE if denied else rights)
         self._seal()
         self._uc.ctl_remove_cache(address, address + size)
-        if denied:  # it costs milliseconds; what was denied has not been kept
-            self._uc.ctl(unicorn.UC_CTL_TLB_FLUSH, unicorn.UC_CTL_IO_WRITE)
+        if denied:  # what was denied has not been kept
+            self._flush_wanted = True
+            if self._running:  # flushing costs milliseconds in a callback
+                self.stop_after_instruction()
 
     def _seal(self) -> None:
         """Keeps guest stores out of read-only memory.
@@ -302,6 +305,9 @@ class Cpu:
         if self.masked_pending:
             self._unmask.refresh(ram=self.ram_code)
         uc = self._uc
+        if self._flush_wanted:
+            self._flush_wanted = False
+            uc.ctl(unicorn.UC_CTL_TLB_FLUSH, unicorn.UC_CTL_IO_WRITE)
         uc._hook_exception = None
         self._running = True
         try:  # as `Uc.emu_start` does, which raises for every WFE
