@@ -5,24 +5,29 @@ set -eu
 
 usage() {
     cat <<'EOF'
-usage: sh scripts/setup.sh
+usage: sh scripts/setup.sh [--tests]
 
 Installs the Debian packages that are missing (as root or with sudo), makes the
 virtual environment .venv with the project in it, and the west workspace .west.
 Does nothing, quickly, when everything is there.
+  --tests   what the tests need, too: clang, cmocka, dtc, Chromium
 EOF
 }
+tests=no
 case "${1:-}" in
     -h | --help) usage; exit 0 ;;
+    --tests) tests=yes ;;
     '') ;;
     *) usage >&2; exit 2 ;;
 esac
 
 cd "$(dirname "$0")/.."
 
-PACKAGES="gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build libjsmn-dev
-gcc libc6-dev clang clang-format libclang-rt-14-dev llvm libcmocka-dev libssl-dev
-openssl device-tree-compiler"
+PACKAGES="gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build libjsmn-dev"
+if [ "$tests" = yes ]; then
+    PACKAGES="$PACKAGES gcc libc6-dev clang clang-format libclang-rt-14-dev llvm
+        libcmocka-dev libssl-dev openssl device-tree-compiler chromium"
+fi
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then

@@ -18,7 +18,7 @@ case "${1:-}" in
 esac
 
 cd "$(dirname "$0")/.."
-sh scripts/setup.sh
+sh scripts/setup.sh --tests
 PATH="$PWD/.venv/bin:$PATH"
 export PATH
 
