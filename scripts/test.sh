@@ -32,6 +32,6 @@ find app bootloader tests -name '*.[ch]' -not -path '*/build*' -not -path 'tests
     xargs clang-format --dry-run -Werror
 echo "== pytest"
 if [ "$quick" = yes ]; then
-    exec python -m pytest -q -n auto tests/unit "$@"
+    exec python -m pytest -n auto tests/unit "$@"
 fi
-exec python -m pytest -q -n auto "$@"
+exec python -m pytest -n auto "$@"
