@@ -26,7 +26,8 @@ cd "$(dirname "$0")/.."
 PACKAGES="gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build libjsmn-dev"
 if [ "$tests" = yes ]; then
     PACKAGES="$PACKAGES gcc libc6-dev clang clang-format libclang-rt-14-dev llvm
-        libcmocka-dev libssl-dev openssl device-tree-compiler chromium"
+        libcmocka-dev libssl-dev openssl device-tree-compiler make patch git
+        chromium"
 fi
 
 as_root() {
