@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nrfota import size
-from nrfota.board import default_board_path, load_board
+from nrfota.board import Board, default_board_path, load_board
 from nrfota.errors import BuildError, UsageError
 from nrfota.layout import Layout, default_layout_path, load_layout
+from nrfota.outputs import locked
 from nrfota.render import render_all, write_if_changed
 from nrfota.size import ImageSize
 from nrfota.stack import find_call_graphs
@@ -91,11 +92,22 @@ def board_path(board: str) -> Path:
 
 
 def build(request: BuildRequest, *, run: Run = run_tool) -> BuildResult:
-    """Renders, configures, compiles, measures; BuildError when an image is too big."""
+    """Renders, configures, compiles, measures; BuildError when an image is too big.
+
+    A second build in the same directory waits for the first.
+    """
     find_tools()
     layout = load_layout(request.layout or default_layout_path())
     board = load_board(board_path(request.board))
     build_dir = request.build_dir.resolve()
+    build_dir.mkdir(parents=True, exist_ok=True)
+    with locked({build_dir}):
+        return _build(request, layout, board, build_dir, run=run)
+
+
+def _build(
+    request: BuildRequest, layout: Layout, board: Board, build_dir: Path, *, run: Run
+) -> BuildResult:
     generated = build_dir / "generated"
     render_all(layout, board, generated)
     _configure(request, build_dir, run)

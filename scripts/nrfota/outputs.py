@@ -58,7 +58,7 @@ def write_outputs(outputs: Sequence[Output]) -> None:
         for current in outputs:
             current.path.parent.mkdir(parents=True, exist_ok=True)
             _write(current)
-        with _locked({output.path.parent for output in outputs}):
+        with locked({output.path.parent for output in outputs}):
             _rename_all(outputs)
     except OSError as error:
         path = current.path if current else Path()
@@ -85,8 +85,8 @@ def _write(output: Output) -> None:
 
 
 @contextmanager
-def _locked(folders: set[Path]) -> Iterator[None]:
-    """Waits until no other run renames files in `folders`; then keeps others out."""
+def locked(folders: set[Path]) -> Iterator[None]:
+    """Waits until no other run writes to `folders`; then keeps others out."""
     try:
         from fcntl import LOCK_EX, flock
     except ImportError:  # Windows: no lock for a folder

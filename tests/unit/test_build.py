@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +34,25 @@ class Tools:
 def tools_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests need no compiler."""
     monkeypatch.setattr(build_module, "find_tools", lambda: None)
+
+
+def test_a_second_build_in_the_same_directory_waits(tmp_path: Path) -> None:
+    """While tools run, nobody else gets hold of the build directory."""
+    refused = []
+
+    def tool(command: Sequence[str]) -> int:
+        handle = os.open(tmp_path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            refused.append(command[0])
+        finally:
+            os.close(handle)
+        return 1
+
+    with pytest.raises(BuildError):
+        build(BuildRequest(build_dir=tmp_path), run=tool)
+    assert refused == ["cmake"]
 
 
 def test_a_missing_tool_is_named_with_its_package() -> None:
