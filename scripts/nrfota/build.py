@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nrfota import size
+from nrfota import DEFAULT_BOARD, size
 from nrfota.board import Board, default_board_path, load_board
 from nrfota.errors import BuildError, UsageError
 from nrfota.layout import Layout, default_layout_path, load_layout
@@ -29,7 +29,6 @@ from nrfota.size import ImageSize
 from nrfota.stack import find_call_graphs
 
 IMAGES = ("mbr", "bootloader", "app")
-DEFAULT_BOARD = "nrf52840dk_sim7600e"
 MAX_VERSION = 0xFFFF_FFFF
 
 # Tool -> Debian package that has it.

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from nrfota.cli import Config
+from nrfota.cli.options import add_board, add_build_dir
 
 HELP = "build boot record, bootloader and sample application"
 DESCRIPTION = (
@@ -18,20 +19,8 @@ DESCRIPTION = (
 
 def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
     """Adds the options."""
-    parser.add_argument(
-        "-d",
-        "--build-dir",
-        metavar="DIR",
-        type=Path,
-        default=Path(config.get("build-dir", "build")),
-        help="where everything goes (%(default)s)",
-    )
-    parser.add_argument(
-        "-b",
-        "--board",
-        default=config.get("board", "nrf52840dk_sim7600e"),
-        help="a name in templates/boards or a .yml file (%(default)s)",
-    )
+    add_build_dir(parser, config, purpose="where everything goes")
+    add_board(parser, config)
     parser.add_argument(
         "-A",
         "--app-version",

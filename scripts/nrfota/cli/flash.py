@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nrfota.cli import Config
+from nrfota.cli.options import add_board, add_build_dir
 
 if TYPE_CHECKING:
     from nrfota.at import Link
@@ -44,20 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
 
 
 def _add_what(parser: argparse.ArgumentParser, config: Config) -> None:
-    parser.add_argument(
-        "-d",
-        "--build-dir",
-        metavar="DIR",
-        type=Path,
-        default=Path(config.get("build-dir", "build")),
-        help="build directory (%(default)s)",
-    )
-    parser.add_argument(
-        "-b",
-        "--board",
-        default=config.get("board", "nrf52840dk_sim7600e"),
-        help="board file in templates/boards (%(default)s)",
-    )
+    add_build_dir(parser, config)
+    add_board(parser, config)
     parser.add_argument(
         "-r",
         "--runner",

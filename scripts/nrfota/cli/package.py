@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nrfota.cli import Config
+from nrfota.cli.options import add_build_dir
 
 if TYPE_CHECKING:
     from nrfota.image import Image
@@ -36,14 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
     source = image.add_mutually_exclusive_group()
     source.add_argument("--elf-file", metavar="FILE", type=Path, help="ELF file")
     source.add_argument("--hex-file", metavar="FILE", type=Path, help="Intel HEX file")
-    image.add_argument(
-        "-d",
-        "--build-dir",
-        metavar="DIR",
-        type=Path,
-        default=Path(config.get("build-dir", "build")),
-        help="take the image, boot record and bootloader from here (%(default)s)",
-    )
+    purpose = "take the image, boot record and bootloader from here"
+    add_build_dir(image, config, purpose=purpose)
     image.add_argument(
         "--softdevice",
         metavar="HEX",

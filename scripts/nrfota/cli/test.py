@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nrfota.cli import Config
+from nrfota.cli.options import add_board, add_build_dir
 
 if TYPE_CHECKING:
     from nrfota.runners.campaign import Report
@@ -26,16 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
     """Adds the options."""
     layout = config.get("layout")
     add = parser.add_argument
+    purpose = "where west ota-build put boot record and bootloader"
+    add_build_dir(parser, config, purpose=purpose)
+    add_board(parser, config)
     add(
-        "-d",
-        "--build-dir",
-        metavar="DIR",
+        "--layout",
+        metavar="YML",
         type=Path,
-        default=Path(config.get("build-dir", "build")),
-        help="where west ota-build put boot record and bootloader (%(default)s)",
+        default=Path(layout) if layout else None,
+        help="memory layout (the project's templates/layout.yml)",
     )
-    add("-b", "--board", default=config.get("board", "nrf52840dk_sim7600e"))
-    add("--layout", metavar="YML", type=Path, default=Path(layout) if layout else None)
     add(
         "--scenario",
         metavar="NAME",

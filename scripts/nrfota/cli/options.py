@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands share: one name, one default, one place."""
+
+from __future__ import annotations
+
+from argparse import _ActionsContainer
+from pathlib import Path
+
+from nrfota import DEFAULT_BOARD
+from nrfota.cli import Config
+
+
+def add_build_dir(
+    parser: _ActionsContainer, config: Config, *, purpose: str = "build directory"
+) -> None:
+    """`-d/--build-dir`; `purpose` is what the command does with it."""
+    parser.add_argument(
+        "-d",
+        "--build-dir",
+        metavar="DIR",
+        type=Path,
+        default=Path(config.get("build-dir", "build")),
+        help=f"{purpose} (%(default)s)",
+    )
+
+
+def add_board(parser: _ActionsContainer, config: Config) -> None:
+    """`-b/--board`."""
+    parser.add_argument(
+        "-b",
+        "--board",
+        default=config.get("board", DEFAULT_BOARD),
+        help="a name in templates/boards or a .yml file (%(default)s)",
+    )
