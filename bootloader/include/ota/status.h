@@ -34,6 +34,7 @@ enum ota_status {
     OTA_E_PLAIN_HASH = -27,  // SHA-256 of the flash differs after programming
     OTA_E_PADDING = -28,     // PKCS#7 padding is wrong (wrong key)
     OTA_E_PATH = -29,        // path is not drive:/name
+    OTA_E_DOWNGRADE = -30,   // older than what runs, and that is not allowed
 
     // Flash, journal, crypto
     OTA_E_FLASH = -40,        // a write or erase did not read back
@@ -45,6 +46,15 @@ enum ota_status {
     // Trial
     OTA_E_UNCONFIRMED = -60, // the trial application never confirmed
     OTA_E_NO_PREVIOUS = -61, // there is no version to go back to
+
+    // Network, broker and download (applications)
+    OTA_E_NETWORK = -70,     // no SIM, not registered, or no data connection
+    OTA_E_BROKER = -71,      // the broker or the modem's MQTT client refused
+    OTA_E_HTTP = -72,        // the server's status is neither 200 nor 206
+    OTA_E_CERTIFICATE = -73, // a certificate is missing in the modem
+    OTA_E_BUSY = -74,        // another update is in work
+    OTA_E_INTERRUPTED = -75, // a reset lost the request before it was taken
+    OTA_E_TLS = -76,         // the TLS session could not be made
 };
 
 #endif
