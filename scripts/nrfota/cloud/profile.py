@@ -19,7 +19,7 @@ from pathlib import Path
 
 from nrfota import yaml_source
 from nrfota.cloud.topics import ID, Topics, check_device_id, default_topics
-from nrfota.errors import FormatError
+from nrfota.errors import FormatError, UsageError
 from nrfota.yaml_source import Node
 
 __all__ = [
@@ -133,6 +133,12 @@ class CloudProfile:
 
 def load_cloud(path: Path) -> CloudProfile:
     """Reads and checks a cloud file; raises UsageError or FormatError."""
+    if not path.exists():
+        samples = Path(__file__).resolve().parents[3] / "templates" / "cloud"
+        raise UsageError(
+            f"'{path}' does not exist; copy one of {samples}/aws.yml, gcp.yml or "
+            "mqtt.yml there"
+        )
     return parse_cloud(yaml_source.read_text(path), path=path)
 
 
