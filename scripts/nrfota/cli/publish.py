@@ -274,10 +274,14 @@ def _check(args: argparse.Namespace) -> None:
             if getattr(args, name) is not None:
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} is for --via aws-job alone")
-    elif args.stages or args.soak is not None:
+        return
+    if args.stages or args.soak is not None:
         raise UsageError(
             "--via aws-job: AWS does the rollout; use --rate, not --stages"
         )
+    from nrfota.cloud.aws_job import parse_job_rate
+
+    parse_job_rate(args.rate, args.rate_growth)
 
 
 def _check_following(args: argparse.Namespace, plan: Plan, cloud: CloudProfile) -> None:

@@ -99,8 +99,8 @@ class Plan:
 
     @property
     def group_topic(self) -> str:
-        """Where the group's request goes."""
-        return self.topics.group_request(self.group) or ""
+        """Where the group's request goes; empty without one."""
+        return (self.topics.group_request(self.group) if self.group else None) or ""
 
 
 def read_devices(path: Path) -> list[str]:
