@@ -90,6 +90,7 @@ class FakeModem:
         self.flip_reads = 0  # so many downloads have one bit flipped
         self.silent_reads = 0  # so many downloads are not answered
         self.refuse_certificates = False
+        self.forget_certificates = False  # OK, but nothing is in the store
         self.dead_until = 0.0
         self._text = bytearray()
         self._want = 0
@@ -148,8 +149,10 @@ class FakeModem:
             self._final("OK")
 
     def _keep(self) -> None:
-        store = self.files if ":/" in self._path else self.certificates
-        store[self._path] = bytes(self._body)
+        if ":/" in self._path:
+            self.files[self._path] = bytes(self._body)
+        elif not self.forget_certificates:
+            self.certificates[self._path] = bytes(self._body)
 
     def _final(self, text: str, *lines: str) -> None:
         said = b"".join(b"\r\n%s\r\n" % line.encode() for line in lines)

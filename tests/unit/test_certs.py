@@ -12,7 +12,7 @@ import pytest
 from nrfota.at import commands
 from nrfota.certs import MAX_ATTEMPTS, CertOptions, CertStore, check_store_name
 from nrfota.cloud.files import CA_NAME, KEY_NAME, CertFile
-from nrfota.errors import LinkError, ModemError, OtaError, UsageError
+from nrfota.errors import LinkError, ModemError, OtaError, UsageError, VerifyError
 from support.certificates import key_pem, rsa_key
 from support.fake_modem import FakeModem
 
@@ -124,6 +124,27 @@ def test_with_flow_control_nothing_is_paced() -> None:
     assert "AT+IFC=2,2" in modem.commands
     assert modem.commands[-1] == "AT+IFC=0,0"
     assert not modem.link.flow_control
+
+
+def test_flow_control_that_is_not_wired_ends_in_pacing() -> None:
+    """After one attempt."""
+    modem = FakeModem()
+    modem.lose = [3]
+    notes: list[str] = []
+    assert install(modem, flow_control=True, on_note=notes.append)
+    assert notes[1] == "flow control does not hold: pacing instead"
+    assert modem.certificates == WHOLE
+
+
+def test_a_file_that_is_not_in_the_list_afterwards_is_not_believed() -> None:
+    """A modem that says OK and keeps nothing."""
+    modem = FakeModem()
+    modem.forget_certificates = True
+    with pytest.raises(
+        VerifyError,
+        match=r"expected ca\.pem in the modem's list of certificates, found it not",
+    ):
+        install(modem)
 
 
 def test_an_interrupt_leaves_no_half_file() -> None:
