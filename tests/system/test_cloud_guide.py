@@ -21,10 +21,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nrfota.cloud.files import check_device_files, check_operator_files
+from nrfota import DEFAULT_BOARD, at, cli
+from nrfota.cloud.files import (
+    CA_NAME,
+    CERT_NAME,
+    KEY_NAME,
+    check_device_files,
+    check_operator_files,
+)
 from nrfota.cloud.profile import load_cloud
 from nrfota.cloud.topics import default_topics
 from nrfota.render import default_templates
+from nrfota.runners import RunnerOptions, create
 
 GUIDE = default_templates() / "cloud" / "README.md"
 DEVICE = "867648040000015"
@@ -219,6 +227,59 @@ def test_without_a_certificate_nobody_comes_in(
         Client(broker[1], fleet, None, DEVICE)
 
 
+def test_a_modem_connects_with_what_the_command_stored(
+    broker: tuple[str, int], fleet: Path, tmp_path: Path
+) -> None:
+    """west ota-certs, then TLS with server and client certificate."""
+    profile, port = broker
+    build = tmp_path / "build"
+    asked = ["certs", "-r", "sim", "-d", str(build), "--cloud"]
+    assert cli.main([*asked, str(fleet / "cloud.yml")]) == 0
+    topic = default_topics(profile).report_for(DEVICE)
+    operator = Client(port, fleet, "operator", "publisher")
+    operator.subscribe(topic)
+    options = RunnerOptions(sim_dir=build / "sim", board=DEFAULT_BOARD)
+    link = create("sim", options).modem_link()
+    assert link is not None
+    modem = at.Client(link)
+    modem.sync()
+    modem.run(result("AT+CMQTTSTART"))
+    modem.run(at.commands.simple(f'AT+CMQTTACCQ=0,"{DEVICE}",1'))
+    for key, value in (
+        ("sslversion", "3"),
+        ("authmode", "2"),
+        ("cacert", f'"{CA_NAME}"'),
+        ("clientcert", f'"{CERT_NAME}"'),
+        ("clientkey", f'"{KEY_NAME}"'),
+    ):
+        modem.run(at.commands.simple(f'AT+CSSLCFG="{key}",0,{value}'))
+    modem.run(at.commands.simple("AT+CMQTTSSLCFG=0,0"))
+    connect = f'AT+CMQTTCONNECT=0,"tcp://localhost:{port}",60,1'
+    assert modem.run(result(connect)) == "0,0"
+    modem.run(payload(f"AT+CMQTTTOPIC=0,{len(topic)}", topic.encode()))
+    modem.run(payload("AT+CMQTTPAYLOAD=0,2", b"{}"))
+    assert modem.run(result("AT+CMQTTPUB=0,1,60")) == "0,0"
+    assert operator.message() == (topic, b"{}")
+    link.close()
+
+
+def result(text: str) -> at.Command[str]:
+    """A command whose result comes in a line of its own."""
+    name = "+" + text.removeprefix("AT+").split("=")[0] + ":"
+
+    def parse(reply: at.Reply) -> str:
+        return reply.lines[-1].removeprefix(name).strip()
+
+    return at.Command(
+        text=text, parse=parse, prefixes=(name,), result=name, timeout_s=120
+    )
+
+
+def payload(text: str, data: bytes) -> at.Command[None]:
+    """A command that prompts for data."""
+    return at.Command(text=text, parse=lambda reply: None, payload=data, timeout_s=30)
+
+
 # AWS policies
 
 
@@ -277,6 +338,14 @@ def test_the_device_policy_allows_what_a_device_does_and_nothing_of_others() -> 
     for wide in ("topicfilter/#", "topicfilter/cmd/ota/+/request", "topic/x"):
         for action in ("iot:Subscribe", "iot:Publish", "iot:Receive"):
             assert not allowed(policy, action, wide, DEVICE)
+
+
+def test_the_policies_are_as_small_as_aws_takes_them() -> None:
+    """2048 characters without white space, in the region with the longest name."""
+    for policy in policies():
+        text = json.dumps(policy, separators=(",", ":"))
+        text = text.replace("REGION", "ap-northeast-1").replace("ACCOUNT", "1" * 12)
+        assert len(text) <= 2048
 
 
 def test_the_operators_policy_allows_to_publish_and_to_follow() -> None:
