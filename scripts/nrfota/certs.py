@@ -2,7 +2,8 @@
 """Certificates and keys into the modem's store (`AT+CCERTDOWN`).
 
 Rule 1: the store cannot be read back: what is there stays unless it is to be replaced,
-        and what was done is said.
+        and what was done is said. Certificate and key are one: with only one of them
+        there, both are sent.
 Rule 2: a file that the modem did not take whole is deleted, also when the command is
         interrupted; the modem says nothing, so the bytes are counted.
 Rule 3: nothing of a key leaves but to the modem.
@@ -23,7 +24,7 @@ from typing import TypeVar
 
 from nrfota.at import Client, Link, Pace, commands
 from nrfota.at.session import upload_time_s
-from nrfota.cloud.files import CertFile
+from nrfota.cloud.files import CERT_NAME, KEY_NAME, CertFile
 from nrfota.errors import (
     LinkError,
     ModemError,
@@ -125,15 +126,29 @@ class CertStore:
         `VerifyError` (not in the list afterwards).
         """
         present = self.names()
+        half = self._half_pair(files, present)
         done = []
         for file in files:
             there = file.store_name in present
-            if there and not force:
+            if there and not force and file.store_name != half:
                 done.append(CertAction(file, "kept"))
                 continue
             self._put(file)
             done.append(CertAction(file, "replaced" if there else "stored"))
         return tuple(done)
+
+    def _half_pair(
+        self, files: Sequence[CertFile], present: Sequence[str]
+    ) -> str | None:
+        """The certificate or key that is there without the other."""
+        pair = {CERT_NAME, KEY_NAME}
+        there = pair.intersection(present)
+        if len(there) != 1 or not pair <= {file.store_name for file in files}:
+            return None
+        (half,) = there
+        (other,) = pair - there
+        self._options.on_note(f"{half} is in the modem without {other}: sending both")
+        return half
 
     # One file
 

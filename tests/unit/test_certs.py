@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from nrfota.at import commands
 from nrfota.certs import MAX_ATTEMPTS, CertOptions, CertStore, check_store_name
-from nrfota.cloud.files import CA_NAME, KEY_NAME, CertFile
+from nrfota.cloud.files import CA_NAME, CERT_NAME, KEY_NAME, CertFile
 from nrfota.errors import LinkError, ModemError, OtaError, UsageError, VerifyError
 from support.certificates import key_pem, rsa_key
 from support.fake_modem import FakeModem
@@ -43,6 +43,26 @@ def test_what_is_there_stays() -> None:
     assert install(modem) == ["kept", "stored"]
     assert modem.certificates == {CA_NAME: b"old", KEY_NAME: KEY.data}
     assert install(modem) == ["kept", "kept"]
+
+
+@pytest.mark.parametrize("half", [CERT_NAME, KEY_NAME])
+def test_half_a_pair_is_replaced(half: str) -> None:
+    """The other half would belong to another certificate."""
+    modem = FakeModem()
+    modem.certificates = {CA_NAME: b"old", half: b"old"}
+    cert = CertFile("tls.cert", CERT_NAME, Path("dev.pem"), b"certificate")
+    notes: list[str] = []
+    with CertStore(modem.link, options=CertOptions(on_note=notes.append)) as store:
+        done = store.install((CA, cert, KEY))
+    actions = {action.file.store_name: action.what for action in done}
+    other = ({CERT_NAME, KEY_NAME} - {half}).pop()
+    assert actions == {CA_NAME: "kept", half: "replaced", other: "stored"}
+    assert modem.certificates == {
+        CA_NAME: b"old",
+        CERT_NAME: cert.data,
+        KEY_NAME: KEY.data,
+    }
+    assert notes == [f"{half} is in the modem without {other}: sending both"]
 
 
 def test_force_deletes_first_and_replaces() -> None:

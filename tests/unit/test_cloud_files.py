@@ -229,11 +229,13 @@ def test_a_key_that_everybody_can_read_is_a_notice(
 def test_elliptic_curves_are_a_notice(fleet: CloudProfile, tmp_path: Path) -> None:
     """The modem is known to fail with them."""
     (tmp_path / "ca.pem").write_bytes(certificate_pem(ec_key()))
+    (tmp_path / "web.pem").write_bytes(certificate_pem(RSA) + certificate_pem(ec_key()))
     write_pair(tmp_path / "own", "dev-1", ec_key())
     notices = check(fleet).notices
     assert [note.split(" ")[0] for note in notices] == [
         f"{tmp_path}/ca.pem",
         f"{tmp_path}/own/dev-1.pem",
+        f"{tmp_path}/web.pem",
     ]
     assert all("has an elliptic curve key; some firmware" in note for note in notices)
 
