@@ -367,13 +367,8 @@ def _operator(
     if "operator" not in top:
         return Operator(host, port, "publisher", ca, None, None, None)
     node = top.mapping("operator")
-    node.allow(
-        (),
-        optional=(
-            *("client_id", "ca", "cert", "key", "user", "password_file"),
-            *("host", "port"),
-        ),
-    )
+    names = ("client_id", "ca", "cert", "key", "user", "password_file", "host", "port")
+    node.allow((), optional=names)
     cert, key = _pair(node, folder, each=False)
     if "ca" in node:
         ca = _file(node, "ca", folder)
