@@ -348,6 +348,18 @@ USAGE: dict[str, tuple[list[str], str]] = {
         ["--group", "all", "--stages", "100"],
         "--stages: a group gets one message, without stages",
     ),
+    "group_rate": (
+        ["--group", "all", "--rate", "5"],
+        "--rate: a group gets one message, without stages",
+    ),
+    "idle_timeout": (
+        ["--device", "d", "--no-follow", "--timeout", "5"],
+        "--timeout: there is nothing to wait for with --no-follow",
+    ),
+    "job_again": (
+        ["--device", "d", "--via", "aws-job", "--republish"],
+        "--republish: a job is not repeated; begin one with --id",
+    ),
     "bad_stages": (["--device", "d", "--stages", "5"], "--stages: expected rising"),
     "bad_threshold": (["--device", "d", "--stop-at", "x"], "--stop-at: expected a per"),
     "bad_id": (["--device", "d", "--id", "a b"], "--id: expected A-Z a-z 0-9 _ -"),
@@ -398,6 +410,8 @@ def test_what_is_missing_is_told(
     site.package()
     assert site.run("--device", "d") == 2
     assert "expected --to, or --no-upload" in capsys.readouterr().err
+    assert site.run("--no-upload", "--force", "--device", "d") == 2
+    assert "--force: there is nothing to overwrite" in capsys.readouterr().err
     assert cli.main(["publish", "-d", str(site.build), *site.to]) == 2
     assert (
         "expected --cloud: broker, topics and certificates" in capsys.readouterr().err

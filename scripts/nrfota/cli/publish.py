@@ -265,8 +265,15 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("expected --cloud: broker, topics and certificates")
     if not (args.to or args.no_upload or args.abort):
         raise UsageError("expected --to, or --no-upload when the file is there already")
-    if args.group and args.stages:
-        raise UsageError("--stages: a group gets one message, without stages")
+    for name in ("stages", "soak", "rate"):
+        if args.group and args.via != "aws-job" and getattr(args, name) is not None:
+            raise UsageError(f"--{name}: a group gets one message, without stages")
+    if args.no_upload and args.force:
+        raise UsageError("--force: there is nothing to overwrite with --no-upload")
+    if args.no_follow and args.timeout is not None:
+        raise UsageError("--timeout: there is nothing to wait for with --no-follow")
+    if args.via == "aws-job" and args.republish:
+        raise UsageError("--republish: a job is not repeated; begin one with --id")
     if args.abort and args.republish:
         raise UsageError("expected --abort or --republish, got both")
     if args.via != "aws-job":

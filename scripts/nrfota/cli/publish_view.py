@@ -26,10 +26,14 @@ COLUMNS = (
     *("updating", "confirmed", "already", "rolled_back", "refused", "failed"),
 )
 LINE_EVERY_S = 10.0
+DRAW_EVERY_S = 0.9
 
 
 class PublishView:
-    """Prints; `quiet` for --json, which has standard output for itself."""
+    """Prints; `quiet` for --json, which has standard output for itself.
+
+    Counting a large fleet takes a while, so it is done no more often than needed.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -62,15 +66,19 @@ class PublishView:
         """The fleet, now."""
         if self._quiet:
             return
-        if sys.stdout.isatty():
+        at = time.monotonic()
+        drawn = sys.stdout.isatty()
+        if at - self._said_at < (DRAW_EVERY_S if drawn else LINE_EVERY_S):
+            return
+        self._said_at = at
+        if drawn:
             self._draw(rollout, now, connected=connected)
             return
         text = one_line(rollout.summary(now))
         if not connected:
             text += "; the broker is away"
-        at = time.monotonic()
-        if text != self._said and at - self._said_at >= LINE_EVERY_S:
-            self._said, self._said_at = text, at
+        if text != self._said:
+            self._said = text
             self.note(text)
 
     def _print(self, text: str) -> None:

@@ -187,6 +187,16 @@ def make_plan(
     )
 
 
+def needed_by(plan: Plan) -> str:
+    """Another rollout of the same package that has not ended; empty without one."""
+    for path in find_states(plan.folder):
+        state = _state(path)
+        same = state.identity.ebin_sha256 == plan.identity.ebin_sha256
+        if same and not state.end and state.id != plan.id:
+            return state.id
+    return ""
+
+
 def _package(folder: Path) -> tuple[OtaJson, bytes]:
     """ota.json and ota.ebin, which must belong together."""
     ota = OtaJson.unpack(read_input(folder / "ota.json", limit=MAX_SIZE + 1))
