@@ -23,7 +23,8 @@ from nrfota.cloud import publish, publish_state
 from nrfota.cloud.fetch import Checked
 from nrfota.cloud.link import Arrival, Message
 from nrfota.cloud.profile import parse_cloud
-from nrfota.cloud.publish import End, Options, Ports, Publication
+from nrfota.cloud.publish import Publication
+from nrfota.cloud.publish_parts import End, Options, Ports
 from nrfota.cloud.publish_plan import Via, Wish, make_plan
 from nrfota.cloud.rollout import Policy
 from support.publishing import NAME, package, report

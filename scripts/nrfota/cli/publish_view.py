@@ -17,7 +17,7 @@ from nrfota.cloud.fetch import shown
 
 if TYPE_CHECKING:
     from nrfota.cloud.profile import CloudProfile
-    from nrfota.cloud.publish import End
+    from nrfota.cloud.publish_parts import End
     from nrfota.cloud.publish_plan import Plan
     from nrfota.cloud.rollout import Rollout, Summary
 
@@ -38,6 +38,7 @@ class PublishView:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._live: Any = None
+        self._last: tuple[Rollout, float, bool] | None = None
         self._said = ""
         self._said_at = -LINE_EVERY_S
 
@@ -51,6 +52,9 @@ class PublishView:
         trace: TracebackType | None,
     ) -> None:
         if self._live is not None:
+            if self._last is not None:
+                rollout, now, connected = self._last
+                self._draw(rollout, now, connected=connected)
             self._live.stop()
             self._live = None
 
@@ -66,6 +70,7 @@ class PublishView:
         """The fleet, now."""
         if self._quiet:
             return
+        self._last = (rollout, now, connected)
         at = time.monotonic()
         drawn = sys.stdout.isatty()
         if at - self._said_at < (DRAW_EVERY_S if drawn else LINE_EVERY_S):
@@ -92,6 +97,7 @@ class PublishView:
             print(text, flush=True)
 
     def _draw(self, rollout: Rollout, now: float, *, connected: bool) -> None:
+        from rich.console import Console
         from rich.live import Live
         from rich.table import Table
 
@@ -111,7 +117,7 @@ class PublishView:
         for reason, count in sorted(rollout.summary(now).failures.items()):
             table.add_row(f"[red]{reason}[/red]", str(count))
         if self._live is None:
-            self._live = Live(table, auto_refresh=False)
+            self._live = Live(table, console=Console(), auto_refresh=False)
             self._live.start()
         self._live.update(table, refresh=True)
 

@@ -12,13 +12,12 @@ Rule 4: bytes are checked at every URL before each run's first publish.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Sequence
 
 from nrfota.cloud.fetch import Checked, shown
 from nrfota.cloud.keys import destroy
 from nrfota.cloud.link import Arrival, Message, Reports, Sender
+from nrfota.cloud.publish_parts import End, Options, Ports, View
 from nrfota.cloud.publish_plan import Plan, Via, needed_by
 from nrfota.cloud.publish_state import (
     State,
@@ -29,8 +28,8 @@ from nrfota.cloud.publish_state import (
     report_event,
 )
 from nrfota.cloud.report import WITH_REASON, Report
-from nrfota.cloud.rollout import Done, Noted, Publish, Rollout, Stop, Summary
-from nrfota.cloud.stores import Place, Store, Upload, upload
+from nrfota.cloud.rollout import Done, Noted, Publish, Rollout, Stop
+from nrfota.cloud.stores import Upload, upload
 from nrfota.errors import FormatError, OtaError, UsageError
 
 # Delivered messages that may wait for their note.
@@ -41,64 +40,6 @@ LOOK_EVERY_S = 0.5
 CHECK_EVERY_S = 600.0
 # Reports that were kept for us come within this after a new start.
 SETTLE_S = 1.0
-
-
-class View(Protocol):
-    """Shows what happens."""
-
-    def step(self, text: str) -> None:
-        """A step begins."""
-
-    def note(self, text: str) -> None:
-        """Something worth knowing."""
-
-    def progress(self, rollout: Rollout, now: float, *, connected: bool) -> None:
-        """The fleet, now."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """The world."""
-
-    open_store: Callable[[Place], Store]
-    check: Callable[[str, bytes], Checked]
-    open_link: Callable[[], tuple[Sender, Reports]]
-    now: Callable[[], float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How far to go."""
-
-    upload: bool = True
-    force: bool = False
-    allow_one_url: bool = False
-    follow: bool = True
-    timeout_s: float | None = None
-    republish: bool = False
-    keep_keys: bool = False
-    abort: bool = False
-
-
-@dataclass
-class End:
-    """How it ended; `state` is complete, incomplete, stopped, timeout, published or
-    aborted."""
-
-    state: str
-    reason: str
-    id: str
-    version: int
-    summary: Summary
-    stages: list[Summary] = field(default_factory=list)
-    ignored: dict[str, int] = field(default_factory=dict)
-    urls: list[Checked] = field(default_factory=list)
-    keys: str = "kept"
-
-    @property
-    def exit_code(self) -> int:
-        """0 when there is nothing left to do."""
-        return 0 if self.state in ("complete", "published", "aborted") else 1
 
 
 class Publication:
