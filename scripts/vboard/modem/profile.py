@@ -191,8 +191,12 @@ def _convert(name: str, value: Any, present: Any) -> Any:
     )
 
 
-def load_profile(text: str) -> ModemProfile:
-    """A profile from a JSON file's name or from `knob=value,knob=value`."""
+def load_profile(text: str, base: ModemProfile | None = None) -> ModemProfile:
+    """A profile from a JSON file's name or from `knob=value,knob=value`.
+
+    Knobs that are not named stay as in `base`.
+    """
+    base = base or ModemProfile()
     if "=" not in text:
         try:
             knobs = json.loads(Path(text).read_text(encoding="utf-8"))
@@ -205,11 +209,11 @@ def load_profile(text: str) -> ModemProfile:
             raise ProfileError(f"modem profile {text}: not JSON: {error}") from None
         if not isinstance(knobs, dict):
             raise ProfileError(f"modem profile {text}: expected a JSON object")
-        return ModemProfile().with_knobs(knobs)
+        return base.with_knobs(knobs)
     pairs: dict[str, Any] = {}
     for item in text.split(","):
         name, equals, value = item.partition("=")
         if not equals:
             raise ProfileError(f"modem profile: expected knob=value, got {item!r}")
         pairs[name.strip()] = value
-    return ModemProfile().with_knobs(pairs)
+    return base.with_knobs(pairs)
