@@ -122,7 +122,6 @@ static void got_everything(struct update_client *client, uint32_t size)
 {
     struct update_download *download = &client->download;
     if (download->part == 0) {
-        download->is_whole = true;
         complete(client, size);
         return;
     }

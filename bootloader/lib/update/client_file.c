@@ -83,7 +83,7 @@ int client_delete_parts(struct update_client *client, uint32_t part)
     for (; part <= last && part < UPDATE_PARTS_MAX && err == OTA_OK; part++) {
         char path[OTA_PATH_SIZE];
         client_part_path(client, part, path);
-        err = sim7600_file_delete(client->config->modem, path);
+        err = sim7600_part_delete(client->config->modem, path);
     }
     return err;
 }
@@ -97,7 +97,7 @@ static int count_parts(struct update_client *client, uint32_t *size)
     for (;;) {
         char path[OTA_PATH_SIZE];
         client_part_path(client, download->part, path);
-        int err = sim7600_file_size(client->config->modem, path, size);
+        int err = sim7600_part_size(client->config->modem, path, size);
         if (err == OTA_E_NO_FILE) {
             *size = 0;
             return OTA_OK;
@@ -125,7 +125,6 @@ static int survey(struct update_client *client)
     } else if (size > 0 &&
                client_is_complete(client, download->offset + size)) {
         download->total = download->offset + size;
-        download->is_whole = download->part == 0;
     } else if (!download->is_kept) {
         err = client_delete_parts(client, download->part);
     }
@@ -205,6 +204,7 @@ void client_begin_hash(struct update_client *client)
     const struct crypto_port *crypto = client->config->crypto;
     struct update_download *download = &client->download;
     download->is_offline = false;
+    download->is_measured = false;
     download->attempts = 0;
     download->hashed =
         download->total == client_full_size(client) ? OTA_FW_INFO_SIZE : 0;
@@ -244,21 +244,29 @@ void client_prepare(struct update_client *client)
 
 /// Reading back ///
 
+// The driver has to know whether there are parts; any other file that is read
+// or written in between makes it forget.
 static int read_piece(struct update_client *client, uint32_t size)
 {
     struct sim7600 *modem = client->config->modem;
-    const struct update_download *download = &client->download;
-    char path[OTA_PATH_SIZE];
-    uint32_t part = 0;
-    uint32_t offset = download->hashed;
-    if (!download->is_whole) {
-        part = offset / UPDATE_PART_SIZE;
-        offset %= UPDATE_PART_SIZE;
+    struct update_download *download = &client->download;
+    int err = OTA_OK;
+    if (!download->is_measured) {
+        uint32_t total = 0;
+        err = sim7600_file_size(modem, download->path, &total);
+        if (err == OTA_OK && total != download->total) {
+            err = OTA_E_FILE_SIZE;
+        }
+        download->is_measured = err == OTA_OK;
     }
-    client_part_path(client, part, path);
-    int err = sim7600_read_start(modem, path, offset, size);
-    return err == OTA_OK ? sim7600_read_finish(modem, client->buffer, size)
-                         : err;
+    if (err == OTA_OK) {
+        err = sim7600_read_start(modem, download->path, download->hashed, size);
+    }
+    if (err == OTA_OK) {
+        err = sim7600_read_finish(modem, client->buffer, size);
+    }
+    download->is_measured = download->is_measured && err == OTA_OK;
+    return err;
 }
 
 static void finish_hash(struct update_client *client)
@@ -309,9 +317,7 @@ void client_hash(struct update_client *client)
         return;
     }
     uint32_t size = download->total - download->hashed;
-    uint32_t in_part = UPDATE_PART_SIZE - download->hashed % UPDATE_PART_SIZE;
     size = size < UPDATE_READ_SIZE ? size : UPDATE_READ_SIZE;
-    size = size < in_part ? size : in_part;
     int err = read_piece(client, size);
     if (err == OTA_OK) {
         err = crypto->sha256_update(crypto->ctx, &download->sha, client->buffer,

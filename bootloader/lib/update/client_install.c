@@ -86,6 +86,7 @@ void client_keep_state(struct update_client *client)
         client->link == UPDATE_LINK_CLOSED) {
         return;
     }
+    client->download.is_measured = false;
     int err = find_drive(client);
     if (err == OTA_OK && client->todo == UPDATE_TODO_SAVE) {
         err = update_state_save(modem, client->drive, &client->state);

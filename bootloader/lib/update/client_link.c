@@ -82,17 +82,6 @@ static void step_open(struct update_client *client)
     }
 }
 
-static int set_up_tls(struct update_client *client)
-{
-    const struct update_client_config *config = client->config;
-    int err = OTA_OK;
-    if (config->broker.tls != NULL) {
-        err = sim7600_tls_configure(config->modem, SIM7600_TLS_MQTT,
-                                    config->broker.tls);
-    }
-    return err;
-}
-
 static int subscribe(struct update_client *client, const char *topic)
 {
     if (topic == NULL || topic[0] == '\0') {
@@ -123,10 +112,8 @@ static int subscribe_jobs(struct update_client *client)
 static int connect(struct update_client *client)
 {
     const struct update_client_config *config = client->config;
-    int err = set_up_tls(client);
-    if (err == OTA_OK) {
-        err = sim7600_mqtt_connect(config->mqtt, &config->broker);
-    }
+    // Configures the TLS context, too: a modem that restarted has forgotten it.
+    int err = sim7600_mqtt_connect(config->mqtt, &config->broker);
     if (err == OTA_OK) {
         err = subscribe(client, config->topic_request);
     }

@@ -98,7 +98,7 @@ void client_report(struct update_client *client, enum update_stage stage,
         client_log(client, "update %s: %s, %s", report.id,
                    update_stage_name(stage), ota_status_name(error));
     } else if (stage == UPDATE_DOWNLOADING) {
-        client_log(client, "update %s: downloading, %u %%", report.id,
+        client_log(client, "update %s: downloading, %u percent", report.id,
                    (unsigned)report.percent);
     } else {
         client_log(client, "update %s: %s", report.id,

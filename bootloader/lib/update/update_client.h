@@ -98,7 +98,7 @@ struct update_download {
     uint32_t offset;  // bytes that are complete
     uint32_t total;   // of the complete file
     bool is_kept;     // the file of a version to go back to: never written
-    bool is_whole;    // in one file, not in parts
+    bool is_measured; // the driver knows whether it is in parts
     bool is_alone;    // the server knows no ranges
     bool is_alt;      // alt_url is used
     bool is_offline;  // the broker was left for TLS
