@@ -13,10 +13,13 @@
 #define CONFIRM_RETRY_MS 10000u
 #define STATE_RETRY_MS 2000u
 #define STATE_ATTEMPTS 4u
+// A modem that has just started may have its files later than its AT port.
+#define NO_STATE_RETRY_MS 1000u
+#define NO_STATE_ATTEMPTS 2u
 
 static bool is_bootloader(const struct update_client *client)
 {
-    return (client->state.flags & UPDATE_STATE_BOOTLOADER) != 0;
+    return client->state.fp_base == client->config->bootloader.start;
 }
 
 // A request came to its end: remembers which, wipes its key.
@@ -52,17 +55,19 @@ void client_fail(struct update_client *client, int error)
 void client_accept(struct update_client *client)
 {
     const struct fw_info *info = &client->incoming.info;
-    bool for_bootloader = info->fp_base == client->config->bootloader.start;
+    struct update_state *state = &client->state;
     client->request = client->incoming;
     memset(&client->download, 0, sizeof client->download);
-    memset(&client->state, 0, sizeof client->state);
-    client->state.version =
-        for_bootloader ? client->status.bootloader_version : client->version;
-    client->state.target = info->version;
-    client->state.stage = UPDATE_STATE_ACCEPTED;
-    client->state.flags = (client->request.is_job ? UPDATE_STATE_JOB : 0u) |
-                          (for_bootloader ? UPDATE_STATE_BOOTLOADER : 0u);
-    memcpy(client->state.id, client->request.id, sizeof client->state.id);
+    memset(state, 0, sizeof *state);
+    state->target = info->version;
+    state->stage = UPDATE_STATE_ACCEPTED;
+    state->flags = client->request.is_job ? UPDATE_STATE_JOB : 0u;
+    state->fp_base = info->fp_base;
+    state->pbin_size = info->pbin_size;
+    memcpy(state->pbin_hash, info->pbin_hash, sizeof state->pbin_hash);
+    memcpy(state->id, client->request.id, sizeof state->id);
+    state->version = is_bootloader(client) ? client->status.bootloader_version
+                                           : client->version;
     client->download.is_alt = client->request.url[0] == '\0';
     client->todo = UPDATE_TODO_SAVE;
     client->work_wait.duration_ms = 0;
@@ -93,12 +98,15 @@ void client_keep_state(struct update_client *client)
     } else if (err == OTA_OK) {
         err = update_state_delete(modem, client->drive);
     }
-    if (client_lost_modem(client, err)) {
-        return; // once more when it is back
+    // A modem that was lost does not count: it is found again, some day.
+    if (client_lost_modem(client, err) ||
+        (err != OTA_OK && ++client->todo_failures < STATE_ATTEMPTS)) {
+        return;
     }
     if (err != OTA_OK) {
         client_log(client, "state file: %s", ota_status_name(err));
     }
+    client->todo_failures = 0;
     client->todo = UPDATE_TODO_NONE;
 }
 
@@ -180,15 +188,14 @@ static void begin_trial(struct update_client *client)
     client->work = UPDATE_WORK_TRIAL;
 }
 
-// There is no trial of a bootloader: it runs, or the copy was never made. Its
-// package may have been given another number than the one compiled in.
-static bool has_new_bootloader(const struct update_client *client)
+// There is no trial of a bootloader: it runs, or the copy was never made.
+static bool is_new_running(struct update_client *client)
 {
-    const struct boot_status *status = &client->status;
-    return status->bootloader_version == client->state.target ||
-           (status->bootloader_version != client->state.version &&
-            status->reason == BOOT_REASON_NORMAL &&
-            status->last_error == OTA_OK);
+    const struct update_state *state = &client->state;
+    uint32_t running = is_bootloader(client) ? client->status.bootloader_version
+                                             : client->version;
+    return client_runs(client, state->fp_base, state->pbin_size,
+                       state->pbin_hash, running == state->target);
 }
 
 static void conclude_old_version(struct update_client *client)
@@ -213,16 +220,13 @@ static void conclude_old_version(struct update_client *client)
 
 static void conclude_update(struct update_client *client)
 {
-    if (is_bootloader(client) ? has_new_bootloader(client)
-                              : client->version == client->state.target) {
-        if (!is_bootloader(client) && client->status.confirm_token != 0) {
-            begin_trial(client);
-            return;
-        }
+    if (!is_new_running(client)) {
+        conclude_old_version(client);
+    } else if (!is_bootloader(client) && client->status.confirm_token != 0) {
+        begin_trial(client);
+    } else {
         conclude(client, UPDATE_CONFIRMED, UPDATE_STATE_CONFIRMED, OTA_OK);
-        return;
     }
-    conclude_old_version(client);
 }
 
 static void repeat_last(struct update_client *client, enum update_stage stage)
@@ -232,20 +236,37 @@ static void repeat_last(struct update_client *client, enum update_stage stage)
     finish(client);
 }
 
-void client_recall(struct update_client *client)
+// Loads the state file; false when it has to be looked at once more.
+static bool load_state(struct update_client *client)
 {
     int err = find_drive(client);
-    if (err == OTA_OK) {
+    bool has_drive = err == OTA_OK;
+    if (has_drive) {
         err = update_state_load(client->config->modem, client->drive,
                                 &client->state);
     }
-    if (client_lost_modem(client, err) &&
-        ++client->download.attempts < STATE_ATTEMPTS) {
-        return;
+    bool is_missing = has_drive && err == OTA_E_NO_FILE;
+    client->download.attempts++;
+    if (err != OTA_OK &&
+        client->download.attempts <
+            (is_missing ? NO_STATE_ATTEMPTS : STATE_ATTEMPTS)) {
+        (void)client_lost_modem(client, err); // the link finds it again
+        client_wait_exactly(client, &client->work_wait, NO_STATE_RETRY_MS);
+        return false;
     }
     client->download.attempts = 0;
     if (err != OTA_OK) {
         memset(&client->state, 0, sizeof client->state);
+    }
+    return true;
+}
+
+void client_recall(struct update_client *client)
+{
+    if (!load_state(client)) {
+        return;
+    }
+    if (client->state.magic == 0) {
         client->work = UPDATE_WORK_IDLE;
         return;
     }

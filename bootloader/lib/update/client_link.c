@@ -229,6 +229,14 @@ static void rest(struct update_client *client)
     (void)client_lost_modem(client, err); // the next step finds it again
 }
 
+// The link waits for the work, which may be waiting itself.
+static void rest_with_work(struct update_client *client)
+{
+    if (client_is_waiting(client, &client->work_wait)) {
+        rest(client);
+    }
+}
+
 void client_link_step(struct update_client *client)
 {
     bool is_recalled = client->work != UPDATE_WORK_RECALL;
@@ -245,11 +253,15 @@ void client_link_step(struct update_client *client)
         // What was before the reset decides what a message means.
         if (is_recalled) {
             step_open(client);
+        } else {
+            rest_with_work(client);
         }
         break;
     case UPDATE_LINK_ATTACHED:
         if (!client->download.is_offline) {
             step_attached(client);
+        } else {
+            rest_with_work(client);
         }
         break;
     case UPDATE_LINK_CONNECTED:

@@ -29,6 +29,10 @@ bool client_lost_modem(struct update_client *client, int err);
 void client_report(struct update_client *client, enum update_stage stage,
                    int error);
 
+// True when flash holds this image; `otherwise` when that cannot be known.
+bool client_runs(struct update_client *client, uint32_t fp_base, uint32_t size,
+                 const uint8_t hash[32], bool otherwise);
+
 /// client_link.c ///
 
 void client_link_step(struct update_client *client);

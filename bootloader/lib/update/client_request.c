@@ -50,41 +50,48 @@ static bool is_repeated(const struct update_client *client)
 }
 
 static int check_region(const struct update_client *client,
-                        const struct fw_info *info, uint32_t *running)
+                        const struct fw_info *info)
 {
     const struct update_client_config *config = client->config;
+    uint32_t limit = 0;
     if (info->fp_base == config->app.start) {
-        *running = client->version;
-        return info->pbin_size <= config->app.size ? OTA_OK : OTA_E_RANGE;
+        limit = config->app.size;
+    } else if (info->fp_base == config->bootloader.start) {
+        limit = config->bootloader.size;
     }
-    if (info->fp_base == config->bootloader.start) {
-        *running = client->status.bootloader_version;
-        return info->pbin_size <= config->bootloader.size ? OTA_OK
-                                                          : OTA_E_RANGE;
-    }
-    return OTA_E_RANGE;
+    return info->pbin_size <= limit ? OTA_OK : OTA_E_RANGE;
 }
 
-static int judge(const struct update_client *client)
+static bool is_same(struct update_client *client, const struct fw_info *info)
+{
+    uint32_t running = info->fp_base == client->config->app.start
+                           ? client->version
+                           : client->status.bootloader_version;
+    return client_runs(client, info->fp_base, info->pbin_size, info->pbin_hash,
+                       info->version == running);
+}
+
+static int judge(struct update_client *client)
 {
     const struct fw_info *info = &client->incoming.info;
-    uint32_t running = 0;
     if (is_in_work(client)) {
         return OTA_E_BUSY;
     }
-    int err = check_region(client, info, &running);
+    int err = check_region(client, info);
     if (err != OTA_OK) {
         return err;
     }
     if (client->status.confirm_token != 0 && !client->is_confirmed) {
         return OTA_E_UNCONFIRMED;
     }
-    if (info->version == running) {
+    if (is_same(client, info)) {
         return OTA_E_SAME;
     }
-    return info->version > running || client->incoming.allow_downgrade
-               ? OTA_OK
-               : OTA_E_DOWNGRADE;
+    // The bootloader does not compare its own versions either.
+    bool is_older = info->fp_base == client->config->app.start &&
+                    info->version < client->version;
+    return is_older && !client->incoming.allow_downgrade ? OTA_E_DOWNGRADE
+                                                         : OTA_OK;
 }
 
 static void refuse(struct update_client *client, int error)

@@ -1,4 +1,4 @@
-// Time, log, back-off and reports of the update client.
+// Time, log, back-off, reports and the look at flash of the update client.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
@@ -106,4 +106,35 @@ void client_report(struct update_client *client, enum update_stage stage,
     }
     update_outbox_push(&client->outbox, &report,
                        (client->state.flags & UPDATE_STATE_JOB) != 0);
+}
+
+static int hash_flash(struct update_client *client, uint32_t addr,
+                      uint32_t size, uint8_t digest[32])
+{
+    const struct flash_port *flash = client->config->flash;
+    const struct crypto_port *crypto = client->config->crypto;
+    struct sha256_ctx *sha = &client->download.sha;
+    int err = crypto->sha256_init(crypto->ctx, sha);
+    while (err == OTA_OK && size > 0) {
+        uint32_t piece = size < UPDATE_READ_SIZE ? size : UPDATE_READ_SIZE;
+        err = flash->read(flash->ctx, addr, client->buffer, piece);
+        if (err == OTA_OK) {
+            err =
+                crypto->sha256_update(crypto->ctx, sha, client->buffer, piece);
+        }
+        addr += piece;
+        size -= piece;
+    }
+    return err == OTA_OK ? crypto->sha256_final(crypto->ctx, sha, digest) : err;
+}
+
+bool client_runs(struct update_client *client, uint32_t fp_base, uint32_t size,
+                 const uint8_t hash[32], bool otherwise)
+{
+    uint8_t digest[32];
+    if (client->config->crypto == NULL ||
+        hash_flash(client, fp_base, size, digest) != OTA_OK) {
+        return otherwise;
+    }
+    return memcmp(digest, hash, sizeof digest) == 0;
 }

@@ -54,8 +54,10 @@ struct update_client_config {
     uint32_t handshake_addr;
     struct sim7600 *modem; // initialised, with its AT session
     struct sim7600_mqtt *mqtt;
-    const struct flash_port *flash;   // the hand-shake page
-    const struct crypto_port *crypto; // NULL: only the bootloader checks hashes
+    // Reads both regions, writes the hand-shake page.
+    const struct flash_port *flash;
+    // SHA-256 only. NULL: versions tell what runs, the bootloader checks files.
+    const struct crypto_port *crypto;
 
     // The product. All get `ctx`; only `reset` has to be there.
     void *ctx;
@@ -144,6 +146,7 @@ struct update_client {
     struct update_download download;
     struct update_state state;
     enum update_todo todo; // with the state file
+    uint32_t todo_failures;
     struct update_outbox outbox;
     uint8_t buffer[UPDATE_READ_SIZE];
 };

@@ -16,8 +16,7 @@
 #define UPDATE_STATE_FORMAT 1u
 #define UPDATE_STATE_SIZE 160u
 #define UPDATE_STATE_NAME "ota_state.txt"
-#define UPDATE_STATE_JOB 1u        // the request was an AWS IoT Job
-#define UPDATE_STATE_BOOTLOADER 2u // it was for the bootloader
+#define UPDATE_STATE_JOB 1u // the request was an AWS IoT Job
 
 enum update_state_stage {
     UPDATE_STATE_ACCEPTED = 0,
@@ -37,7 +36,11 @@ struct update_state {
     int32_t error;
     char id[UPDATE_ID_SIZE];
     uint32_t flags;
-    uint8_t reserved[60];
+    // What the request is for, from its fw_info.
+    uint32_t fp_base;
+    uint32_t pbin_size;
+    uint8_t pbin_hash[32];
+    uint8_t reserved[20];
     uint32_t crc;
 };
 _Static_assert(sizeof(struct update_state) == UPDATE_STATE_SIZE, "SPEC 14");
@@ -47,6 +50,8 @@ _Static_assert(offsetof(struct update_state, stage) == 16, "SPEC 14");
 _Static_assert(offsetof(struct update_state, error) == 20, "SPEC 14");
 _Static_assert(offsetof(struct update_state, id) == 24, "SPEC 14");
 _Static_assert(offsetof(struct update_state, flags) == 92, "SPEC 14");
+_Static_assert(offsetof(struct update_state, fp_base) == 96, "SPEC 14");
+_Static_assert(offsetof(struct update_state, pbin_hash) == 104, "SPEC 14");
 _Static_assert(offsetof(struct update_state, crc) == 156, "SPEC 14");
 _Static_assert(UPDATE_STATE_SIZE <= SIM7600_SMALL_FILE_MAX, "one piece");
 
