@@ -130,7 +130,7 @@ static void a_boot_request_is_spec_4(void **state)
     (void)state;
     struct boot_request request;
     struct fw_info info = make_info();
-    assert_int_equal(OTA_OK, boot_request_write(&request, &info, "E:/f"));
+    assert_int_equal(OTA_OK, boot_request_write(&request, &info, "E:/f", 0));
     const uint8_t head[] = {'O', 'T', 'A', 'R', 1, 0, 196, 0, 1, 0, 0, 0};
     assert_memory_equal(head, &request, sizeof head);
     assert_memory_equal(&info, (uint8_t *)&request + 12, 112);
@@ -144,6 +144,25 @@ static void a_boot_request_is_spec_4(void **state)
     }
 }
 
+static void a_boot_request_has_one_flag(void **state)
+{
+    (void)state;
+    struct boot_request request;
+    struct fw_info info = make_info();
+    assert_int_equal(OTA_OK, boot_request_write(&request, &info, "E:/f",
+                                                OTA_REQUEST_ALLOW_DOWNGRADE));
+    const uint8_t flags[] = {1, 0, 0, 0};
+    assert_memory_equal(flags, (uint8_t *)&request + 124, sizeof flags);
+    assert_int_equal(OTA_OK, boot_request_check(&request));
+    for (uint32_t bit = 1; bit < 32; bit++) {
+        request.flags = OTA_REQUEST_ALLOW_DOWNGRADE | 1u << bit;
+        request.crc = crc32_update(0, &request, 192);
+        assert_int_equal(OTA_E_REQUEST, boot_request_check(&request));
+        assert_int_equal(OTA_E_REQUEST, boot_request_write(&request, &info,
+                                                           "E:/f", 1u << bit));
+    }
+}
+
 static void a_boot_request_that_would_be_refused_is_not_written(void **state)
 {
     (void)state;
@@ -152,13 +171,14 @@ static void a_boot_request_that_would_be_refused_is_not_written(void **state)
     struct fw_info info = make_info();
     memset(&request, 0x5A, sizeof request);
     before = request;
-    assert_int_equal(OTA_E_PATH, boot_request_write(&request, &info, "fw"));
+    assert_int_equal(OTA_E_PATH, boot_request_write(&request, &info, "fw", 0));
     char path[OTA_PATH_SIZE + 2];
     memset(path, 'a', sizeof path);
     path[sizeof path - 1] = '\0';
-    assert_int_equal(OTA_E_PATH, boot_request_write(&request, &info, path));
+    assert_int_equal(OTA_E_PATH, boot_request_write(&request, &info, path, 0));
     info.ebin_size = 0;
-    assert_int_equal(OTA_E_SIZE, boot_request_write(&request, &info, "E:/f"));
+    assert_int_equal(OTA_E_SIZE,
+                     boot_request_write(&request, &info, "E:/f", 0));
     assert_memory_equal(&before, &request, sizeof request);
 }
 
@@ -343,6 +363,7 @@ int main(void)
         cmocka_unit_test(every_byte_of_a_header_counts),
         cmocka_unit_test(paths),
         cmocka_unit_test(a_boot_request_is_spec_4),
+        cmocka_unit_test(a_boot_request_has_one_flag),
         cmocka_unit_test(a_boot_request_that_would_be_refused_is_not_written),
         cmocka_unit_test(a_boot_status_is_spec_5),
         cmocka_unit_test(ota_json_is_read),

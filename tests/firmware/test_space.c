@@ -60,8 +60,8 @@ static const char *const names[] = {"fw_1.ebin", "fw_2.ebin", "fw_3.ebin",
 static int make(const struct boot_status *status, uint32_t files,
                 uint32_t *deleted)
 {
-    return update_make_space(&space_modem, "E:/", status, files * FILE_SIZE,
-                             deleted);
+    return update_make_space(&space_modem, "E:/", status, NULL,
+                             files * FILE_SIZE, deleted);
 }
 
 static void nothing_goes_while_there_is_room(void **state)
@@ -143,7 +143,8 @@ static void bad_answers_delete_nothing(void **state)
         (void)snprintf(answer, sizeof answer, "\r\n+FSCD: E:/\r\n\r\nOK\r\n|%s",
                        memory[i]);
         begin(answer, strlen(answer), ALL);
-        int err = update_make_space(&modem, "E:/", &status, 100, &deleted);
+        int err =
+            update_make_space(&modem, "E:/", &status, NULL, 100, &deleted);
         assert_int_equal(OTA_E_PROTOCOL, err);
         assert_int_equal(0, deleted);
     }
@@ -158,7 +159,7 @@ static void a_restart_ends_it(void **state)
     const struct boot_status status = on_trial();
     uint32_t deleted = 9;
     begin(answer, sizeof answer - 1, ALL);
-    int err = update_make_space(&modem, "E:/", &status, 100, &deleted);
+    int err = update_make_space(&modem, "E:/", &status, NULL, 100, &deleted);
     assert_int_equal(OTA_E_MODEM_REBOOT, err);
     assert_int_equal(0, deleted);
 }
