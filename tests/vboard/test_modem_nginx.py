@@ -317,6 +317,13 @@ def test_an_expired_server_counts_by_the_modems_clock(tmp_path, ignore, clock, s
         assert get(host, server.url("fw.ebin", tls=True))[0] == status
 
 
+def test_a_route_keeps_the_name_in_the_request(tmp_path, files):
+    routes = f"localhost:443=127.0.0.1:{files.sni_port}"
+    host = Host(tmp_path, profile=ModemProfile(routes=routes))
+    tls(host, enableSNI=1)
+    assert get(host, "https://localhost/fw.ebin") == (200, len(BODY))
+
+
 @pytest.mark.parametrize("sni, status", [(0, 715), (1, 200)])
 def test_a_host_that_wants_to_be_named(tmp_path, files, sni, status):
     host = Host(tmp_path)

@@ -238,6 +238,7 @@ class Http(Chapter):
                 response_s=session.times["RESPTO"],
                 receive_s=session.times["RECVTO"],
                 wrap=wrap,
+                route=self.modem.profile.route,
             )
         )
 

@@ -45,6 +45,7 @@ class Request:
     response_s: int
     receive_s: int
     wrap: Callable[[socket.socket, str], ssl.SSLSocket]
+    route: Callable[[str, int], tuple[str, int]] = lambda host, port: (host, port)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +74,13 @@ def fetch(request: Request) -> Reply:
     parts = urlsplit(request.url)
     secure = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    goal = request.route(host, port)
     try:
-        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        socket.getaddrinfo(*goal, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return Reply(status=DNS)
     try:
-        raw = socket.create_connection((host, port), timeout=request.connect_s)
+        raw = socket.create_connection(goal, timeout=request.connect_s)
     except OSError:
         return Reply(status=CONNECT)
     connection = http.client.HTTPConnection(host, port, timeout=request.response_s)

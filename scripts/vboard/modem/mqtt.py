@@ -154,6 +154,7 @@ class Mqtt(MqttClients):
             will=client.will,
             timeout_s=client.timeout_s,
             wrap=self._wrap(client) if client.secure else None,
+            route=self.modem.profile.route,
         )
 
         def work() -> None:

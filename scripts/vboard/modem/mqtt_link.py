@@ -80,6 +80,7 @@ class Options:
     will: Message | None
     timeout_s: float
     wrap: Callable[[socket.socket, str], socket.socket] | None
+    route: Callable[[str, int], tuple[str, int]] = lambda host, port: (host, port)
 
 
 def packet(kind: int, body: bytes, *, flags: int = 0) -> bytes:
@@ -137,14 +138,13 @@ class MqttLink:
 
     def _open(self) -> socket.socket:
         options = self._options
+        goal = options.route(options.host, options.port)
         try:
-            socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)
+            socket.getaddrinfo(*goal, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             raise MqttError(DNS) from None
         try:
-            raw = socket.create_connection(
-                (options.host, options.port), timeout=options.timeout_s
-            )
+            raw = socket.create_connection(goal, timeout=options.timeout_s)
         except OSError:
             raise MqttError(SOCKET_CONNECT) from None
         if options.wrap is None:
