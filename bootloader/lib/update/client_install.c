@@ -165,8 +165,10 @@ void client_leave(struct update_client *client)
     client_leave_broker(client);
     sim7600_close(config->modem);
     client->link = UPDATE_LINK_CLOSED;
+    uint32_t flags =
+        client->request.allow_downgrade ? OTA_REQUEST_ALLOW_DOWNGRADE : 0;
     int err = boot_request_write(config->boot_request, &client->request.info,
-                                 client->download.path);
+                                 client->download.path, flags);
     update_request_wipe(&client->request);
     if (err != OTA_OK) {
         client_fail(client, err);
