@@ -235,7 +235,7 @@ static const struct row subscribes[] = {
 static bool keeps_connection(const struct row *row)
 {
     return row->result != OTA_E_MODEM_REBOOT && row->error != 11 &&
-           strcmp(row->name, "lost") != 0;
+           row->error != 20 && strcmp(row->name, "lost") != 0;
 }
 
 static void subscribes_in_every_order(void **state)
@@ -275,6 +275,7 @@ static const struct row publishes[] = {
     {"bad_utf8", "\r\n>|" OK BAR "\r\n>|" R("+CMQTTPAYLOAD: 0,2") ERROR,
      OTA_E_BROKER, 2},
     {"topic_refused", R("+CMQTTTOPIC: 0,11") ERROR, OTA_E_BROKER, 11},
+    {"no_client", R("+CMQTTTOPIC: 0,20") ERROR, OTA_E_BROKER, 20},
     {"lost", LOADED OK R("+CMQTTNONET"), OTA_E_BROKER, 0},
     {"restart", "\r\n>|" R("RDY"), OTA_E_MODEM_REBOOT, 0},
     {"no_result", LOADED OK, OTA_E_TIMEOUT, 0},

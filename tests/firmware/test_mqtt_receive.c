@@ -307,6 +307,7 @@ static void what_ends_the_connection(void **state)
         {"\r\n+CMQTTNONET: 0\r\n", false},
         {"\r\nRDY\r\n", false},
         {"\r\n+CPIN: READY\r\n", false},
+        {"AT\r\r\nOK\r\n", false}, // an echo
         {"\r\n+CMQTTCONNLOST: 1,1\r\n", true},
         {"\r\n+CMQTTPING: 1,6\r\n", true},
         {"\r\nSMS DONE\r\n", true},
