@@ -297,7 +297,7 @@ static bool run_until_connected(void)
 }
 
 // What the bootloader does with a good request.
-static void install(const struct image *image)
+static inline void install(const struct image *image)
 {
     assert_int_equal(OTA_OK, boot_request_check(&boot_request));
     assert_memory_equal(&image->info, &boot_request.fw_info,

@@ -22,14 +22,14 @@ static int without_image(void **state)
 }
 
 // True when these bytes are nowhere in the client or in the messages.
-static bool is_wiped(const struct image *image)
+static bool is_wiped(void)
 {
     const uint8_t *places[] = {(const uint8_t *)&client,
                                (const uint8_t *)&fake_mqtt};
     const size_t sizes[] = {sizeof client, sizeof fake_mqtt};
     for (size_t k = 0; k < 2; k++) {
         for (size_t i = 0; i + 16 <= sizes[k]; i++) {
-            if (memcmp(places[k] + i, image->info.aes_key, 16) == 0 ||
+            if (memcmp(places[k] + i, image.info.aes_key, 16) == 0 ||
                 memcmp(places[k] + i, "a5a5a5a5a5a5a5a5", 16) == 0) {
                 return false;
             }
@@ -44,7 +44,7 @@ static void whole_way_is_reported(void **state)
     assert_true(run_until_connected());
     request(&image, URL_A);
     assert_true(run_until_reset());
-    assert_true(is_wiped(&image));
+    assert_true(is_wiped());
     install(&image);
     start(2, BOOT_REASON_TRIAL, OTA_OK, TOKEN);
     assert_true(run_until_sent("confirmed"));
@@ -118,7 +118,7 @@ static void every_error_at_every_call_ends_the_request(void **state)
                          errors[e], (unsigned)at, (unsigned)failed,
                          (unsigned)confirmed, world.log);
             }
-            assert_true(is_wiped(&image));
+            assert_true(is_wiped());
             if (world.failed == 0) {
                 break; // beyond the last call
             }
@@ -137,7 +137,7 @@ static void a_device_cut_off_at_any_call_reports_when_it_is_back(void **state)
         assert_true(run_until_connected());
         request(&image, URL_AB);
         for (uint32_t i = 0;
-             i < 20000 && world.resets == 0 && count_sent("failed", "") == 0;
+             i < 200000 && world.resets == 0 && count_sent("failed", "") == 0;
              i++) {
             update_client_step(&client);
         }

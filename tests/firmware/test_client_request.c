@@ -128,7 +128,7 @@ static void an_older_version_needs_permission(void **state)
     image.info.version = 0;
     request(&image, URL_A ",\"allow_downgrade\":true");
     assert_true(run_until_reset());
-    assert_int_equal(1, boot_request.flags);
+    assert_int_equal(OTA_REQUEST_ALLOW_DOWNGRADE, boot_request.flags);
 }
 
 static void another_one_meanwhile_is_refused_as_busy(void **state)

@@ -31,19 +31,19 @@
 static void set_link(struct update_client *client, enum update_link link)
 {
     client->link = link;
-    client->link_failures = 0;
     client->link_wait.duration_ms = 0;
 }
 
-// Counts a failure; the modem is restarted when there were many of them.
-static void failed(struct update_client *client, int err, uint32_t retry_ms)
+// Counts a failure; the modem is restarted when there were many of them. The
+// count of one step outlives the success of the one before it, so a restart
+// does not begin the back-off anew.
+static void failed(struct update_client *client, const char *what, int err,
+                   uint32_t *failures, uint32_t retry_ms)
 {
-    client->link_failures++;
-    client_log(client, "%s: %s",
-               client->link == UPDATE_LINK_OPEN ? "network" : "broker",
-               ota_status_name(err));
-    client_wait(client, &client->link_wait, retry_ms, client->link_failures);
-    if (client->link_failures % RESTART_EVERY == 0) {
+    ++*failures;
+    client_log(client, "%s: %s", what, ota_status_name(err));
+    client_wait(client, &client->link_wait, retry_ms, *failures);
+    if (*failures % RESTART_EVERY == 0) {
         client_log(client, "restarting the modem");
         if (sim7600_restart(client->config->modem) == OTA_OK) {
             client->link = UPDATE_LINK_CLOSED;
@@ -57,17 +57,18 @@ static void step_closed(struct update_client *client)
     int err = sim7600_open(config->modem, OPEN_MS);
     if (err == OTA_OK) {
         set_link(client, UPDATE_LINK_OPEN);
+        client->open_failures = 0;
         return;
     }
-    client->link_failures++;
+    client->open_failures++;
     client_log(client, "modem: %s", ota_status_name(err));
-    if (client->link_failures % POWER_KEY_EVERY == 0 &&
+    if (client->open_failures % POWER_KEY_EVERY == 0 &&
         config->power_key != NULL) {
         client_log(client, "pressing the modem's power key");
         config->power_key(config->ctx);
     }
     client_wait(client, &client->link_wait, OPEN_RETRY_MS,
-                client->link_failures);
+                client->open_failures);
 }
 
 static void step_open(struct update_client *client)
@@ -76,9 +77,11 @@ static void step_open(struct update_client *client)
     int err = sim7600_attach(config->modem, config->apn, ATTACH_MS);
     if (err == OTA_OK) {
         set_link(client, UPDATE_LINK_ATTACHED);
+        client->attach_failures = 0;
         client->checked_ms = client_now_ms(client);
     } else if (!client_lost_modem(client, err)) {
-        failed(client, err, ATTACH_RETRY_MS);
+        failed(client, "network", err, &client->attach_failures,
+               ATTACH_RETRY_MS);
     }
 }
 
@@ -132,9 +135,11 @@ static void step_attached(struct update_client *client)
     if (err == OTA_OK) {
         set_link(client, UPDATE_LINK_CONNECTED);
         client->connects++;
+        client->connect_failures = 0;
         client_log(client, "connected to the broker");
     } else if (!client_lost_modem(client, err)) {
-        failed(client, err, CONNECT_RETRY_MS);
+        failed(client, "broker", err, &client->connect_failures,
+               CONNECT_RETRY_MS);
         if (err == OTA_E_NETWORK && client->link == UPDATE_LINK_ATTACHED) {
             client->link = UPDATE_LINK_OPEN;
         }

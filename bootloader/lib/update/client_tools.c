@@ -77,7 +77,6 @@ bool client_lost_modem(struct update_client *client, int err)
     if (is_lost && client->link != UPDATE_LINK_CLOSED) {
         client_log(client, "modem: %s", ota_status_name(err));
         client->link = UPDATE_LINK_CLOSED;
-        client->link_failures = 0;
         client->link_wait.duration_ms = 0;
     }
     return is_lost;

@@ -143,6 +143,14 @@ static bool is_ours(const char *rest)
     return rest != NULL && rest[0] == '0';
 }
 
+// RDY comes at the rate that the modem starts with, so it may be lost; an echo,
+// which sim7600_open switched off, shows the same later.
+static bool is_restart(const struct sim7600_mqtt *mqtt, const char *line)
+{
+    return strcmp(line, "RDY") == 0 || strncmp(line, "AT", 2) == 0 ||
+           (at_after(line, "+CPIN:") != NULL && !mqtt->modem->is_pin_asked);
+}
+
 // True when the line says something about the connection.
 static bool hear_state(struct sim7600_mqtt *mqtt, const char *line)
 {
@@ -158,8 +166,7 @@ static bool hear_state(struct sim7600_mqtt *mqtt, const char *line)
         lose(mqtt);
         return true;
     }
-    if (strcmp(line, "RDY") == 0 ||
-        (at_after(line, "+CPIN:") != NULL && !mqtt->modem->is_pin_asked)) {
+    if (is_restart(mqtt, line)) {
         lose(mqtt);
     }
     return false;

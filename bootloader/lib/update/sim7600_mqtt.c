@@ -54,7 +54,7 @@ static int judge(struct sim7600_mqtt *mqtt, int err,
         return err == OTA_OK ? OTA_E_PROTOCOL : OTA_E_BROKER;
     }
     mqtt->error = (uint32_t)code;
-    if (code == 11 || code == 15) { // no connection
+    if (code == 11 || code == 15 || code == 20) { // none, or no client even
         mqtt->is_connected = false;
     }
     int what = meaning((uint32_t)code);

@@ -129,9 +129,11 @@ struct update_client {
 
     enum update_link link;
     struct update_wait link_wait;
-    uint32_t link_failures; // in a row, of the present step
-    uint32_t checked_ms;    // when the network was looked at
-    uint32_t connects;      // since the start
+    uint32_t open_failures; // each in a row
+    uint32_t attach_failures;
+    uint32_t connect_failures;
+    uint32_t checked_ms; // when the network was looked at
+    uint32_t connects;   // since the start
 
     enum update_work work;
     struct update_wait work_wait;
