@@ -126,6 +126,7 @@ class Publication:
         try:
             self._state = self._load()
             if self._state.end:
+                self._destroy()
                 return self._ended(self._state.end, "")
             if not self._options.abort and not self._all_published():
                 self._upload()
@@ -139,8 +140,9 @@ class Publication:
                 forget = self._finish(end, sender)
                 return end
             finally:
-                reports.close(forget=forget)
-                sender.close(forget=forget)
+                ports: tuple[Sender | Reports, ...] = (reports, sender)
+                for port in {id(port): port for port in ports}.values():
+                    port.close(forget=forget)
         finally:
             self._files.close()
 
@@ -251,13 +253,14 @@ class Publication:
         rollout, options = self._rollout, self._options
         self._clear(sender, everybody=False)
         self._view.progress(rollout, now, connected=reports.connected)
+        if not options.follow and self._all_published():
+            return self._ended("published", "not followed")
         step = Stop(reports.ended) if reports.ended else rollout.next(now)
         if reports.finished and not isinstance(step, Stop):
             step = Done()
         match step:
             case Publish(devices, stage):
                 self._publish(sender, devices, stage)
-                return None
             case Stop(reason):
                 sender.stop(reason)
                 return self._ended("stopped", reason)
@@ -271,8 +274,6 @@ class Publication:
                 if silent:
                     return self._ended("incomplete", f"{silent} devices are silent")
                 return self._ended("complete", "")
-        if not options.follow and self._all_published():
-            return self._ended("published", "not followed")
         if options.timeout_s is not None and now - started >= options.timeout_s:
             summary = rollout.summary(now)
             left = summary.total - summary.settled
@@ -400,14 +401,20 @@ class Publication:
             return False
         self._clear(sender, everybody=True)
         sender.clean()
-        if not self._options.keep_keys:
-            self._view.step(f"destroying '{self._plan.ota_json}'")
-            destroy(self._plan.ota_json)
-            self._state.keys = "destroyed"
         self._state.end = end.state
         self._files.save(self._state)
+        self._destroy()
         end.keys = self._state.keys
         return True
+
+    def _destroy(self) -> None:
+        """The key is needed no more: the end is noted, and the broker has none."""
+        if self._options.keep_keys or self._state.keys == "destroyed":
+            return
+        self._view.step(f"destroying '{self._plan.ota_json}'")
+        destroy(self._plan.ota_json)
+        self._state.keys = "destroyed"
+        self._files.save(self._state)
 
     def _ended(self, state: str, reason: str) -> End:
         now, rollout = self._ports.now(), self._rollout
