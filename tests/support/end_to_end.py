@@ -212,6 +212,7 @@ class Site:
                 topic.format(IMEI) for topic in TOPICS[self.kind]
             )
             self.operator.subscribe(self.report_topic)
+            self.operator.subscribe(self.request_topic)
             stack.callback(self._end_publishers)
             self._stack = stack.pop_all()
         return self
@@ -275,6 +276,20 @@ class Site:
             device.console
         )
 
+    def run_to(self, device: Device, command: str, *, nth: int = 1) -> None:
+        """Runs the device until its modem has been given the nth such command."""
+        seen = 0
+
+        def heard(text: str) -> None:
+            nonlocal seen
+            seen += text.startswith(f">> AT+{command}")
+
+        device.on_at = heard
+        end_ns = device.board.clock.now_ns + 1_800 * NS_PER_S
+        device.board.run(until_ns=end_ns, stop=lambda: seen >= nth)
+        device.on_at = lambda text: None
+        assert seen >= nth, device.console
+
     # Releases
 
     def package(
@@ -317,6 +332,15 @@ class Site:
             f"{device.console}\n{self.told()}"
         )
 
+    def wait_for_request(self, publisher: Publisher) -> None:
+        """Waits for the broker's copy of the request; the device does not run."""
+        self.operator.wait_for(
+            lambda messages: (
+                publisher.ended or any(m.topic == self.request_topic for m in messages)
+            )
+        )
+        assert not publisher.ended, publisher.errors
+
     # What was told
 
     def told(self, request: str = "") -> list[dict[str, Any]]:
@@ -336,10 +360,13 @@ class Site:
                 names.append(report["stage"])
         return names
 
-    def percent(self) -> int:
-        """Of the download, as last told; -1 before."""
-        known = [r["percent"] for r in self.told() if r["stage"] == "downloading"]
-        return known[-1] if known else -1
+    def by_device(self, name: str) -> int:
+        """Bytes of this file that were sent to the modem, which names no agent."""
+        return sum(
+            line.bytes
+            for line in self.files.requests()
+            if line.uri.endswith(f"/{name}") and not line.agent and line.method == "GET"
+        )
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -106,6 +107,7 @@ class Device:
         self.plan = plan
         self.pace = pace
         self.console = ""
+        self.on_at: Callable[[str], None] = lambda text: None
         self.resets = 0
         (modem_dir / "E").mkdir(parents=True, exist_ok=True)
         self._start()
@@ -122,6 +124,7 @@ class Device:
             faults=self.plan,
             seed=self.seed,
             pace=self.pace,
+            trace=lambda text: self.on_at(text),
         )
         self.modem.attach(uart.tx, uart.rx)
         self.modem.start_ready()
