@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -125,7 +126,7 @@ def test_a_finished_rollout_is_told_and_not_begun_again(
         assert site.run(*site.to, "--device", "dev-0") == 0
         assert site.run(*site.to, "--device", "dev-0", "--json") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2].endswith("is complete already; its key is destroyed")
+    assert lines[-2].endswith("is complete already, and its ota.json is gone")
     assert json.loads(lines[-1])["keys"] == "destroyed"
     assert len(got) == 1
 
@@ -160,7 +161,7 @@ def test_too_many_failures_stop_it_with_exit_1(
         said = capsys.readouterr()
         assert "1  failed: http" in said.out
         assert said.err == (
-            "west ota-publish: stopped: 1 of 1 devices failed, more than 2 % of 10; "
+            "nrfota publish: stopped: 1 of 1 devices failed, more than 2 % of 10; "
             "nothing more is published. To go on, start it again with a higher "
             "--stop-at; to give up, with --abort\n"
         )
@@ -348,6 +349,18 @@ USAGE: dict[str, tuple[list[str], str]] = {
         ["--group", "all", "--stages", "100"],
         "--stages: a group gets one message, without stages",
     ),
+    "group_rate": (
+        ["--group", "all", "--rate", "5"],
+        "--rate: a group gets one message, without stages",
+    ),
+    "idle_timeout": (
+        ["--device", "d", "--no-follow", "--timeout", "5"],
+        "--timeout: there is nothing to wait for with --no-follow",
+    ),
+    "job_again": (
+        ["--device", "d", "--via", "aws-job", "--republish"],
+        "--republish: a job is not repeated; begin one with --id",
+    ),
     "bad_stages": (["--device", "d", "--stages", "5"], "--stages: expected rising"),
     "bad_threshold": (["--device", "d", "--stop-at", "x"], "--stop-at: expected a per"),
     "bad_id": (["--device", "d", "--id", "a b"], "--id: expected A-Z a-z 0-9 _ -"),
@@ -398,6 +411,8 @@ def test_what_is_missing_is_told(
     site.package()
     assert site.run("--device", "d") == 2
     assert "expected --to, or --no-upload" in capsys.readouterr().err
+    assert site.run("--no-upload", "--force", "--device", "d") == 2
+    assert "--force: there is nothing to overwrite" in capsys.readouterr().err
     assert cli.main(["publish", "-d", str(site.build), *site.to]) == 2
     assert (
         "expected --cloud: broker, topics and certificates" in capsys.readouterr().err
@@ -523,3 +538,36 @@ def test_west_knows_the_command() -> None:
     )
     assert ran.returncode == 0
     assert "--stop-at PERCENT" in ran.stdout
+
+
+def test_certificates_are_looked_at_before_anything_is_done(
+    site: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    site.package()
+    cloud = site.cloud(operator="operator: {cert: none.pem, key: none.key}\n")
+    assert site.run(*site.to, "--device", "d", "--dry-run", cloud=cloud) == 2
+    assert "none.pem' does not exist" in capsys.readouterr().err
+    key = tmp_path / "open.key"
+    key.write_bytes(site.operator.key.read_bytes())
+    key.chmod(0o644)
+    cloud = site.cloud(
+        operator=f"operator: {{cert: {site.operator.certificate}, key: {key}}}\n"
+    )
+    site.run(*site.to, "--device", "d", "--timeout", "0", cloud=cloud)
+    assert "can be read by everybody" in capsys.readouterr().out
+
+
+def test_a_terminal_gets_a_table(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    site.package()
+    devices = {"dev-0": HAPPY, "dev-1": ["accepted", "failed"], "dev-2": HAPPY}
+    with answering(site.broker.port, devices):
+        code = site.run(*site.to, *site.devices(names(3)), "--stop-at", "100")
+    assert code == 0
+    out = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().out)
+    assert re.search(r"stage .* devices .* confirmed .* failed .* silent", out)
+    assert "failed: http" in out

@@ -23,7 +23,8 @@ from nrfota.cloud import publish, publish_state
 from nrfota.cloud.fetch import Checked
 from nrfota.cloud.link import Arrival, Message
 from nrfota.cloud.profile import parse_cloud
-from nrfota.cloud.publish import End, Options, Ports, Publication
+from nrfota.cloud.publish import Publication
+from nrfota.cloud.publish_parts import End, Options, Ports
 from nrfota.cloud.publish_plan import Via, Wish, make_plan
 from nrfota.cloud.rollout import Policy
 from support.publishing import NAME, package, report
@@ -50,6 +51,7 @@ class World:
     folder: Path
     devices: Sequence[str]
     profile: str = "mqtt"
+    id: str = ID
     group: str = ""
     answers: dict[str, Sequence[str]] = field(default_factory=dict)
     policy: Policy = field(default_factory=lambda: Policy(stop_at=Fraction(50)))
@@ -61,6 +63,7 @@ class World:
     stopped: list[str] = field(default_factory=list)
     forgotten: int = 0
     clock: float = 1_000_000.0
+    later: list[tuple[float, str, bytes]] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -96,7 +99,7 @@ class World:
             devices=self.devices,
             group=self.group,
             via=Via.MQTT,
-            id=ID,
+            id=self.id,
             policy=self.policy,
         )
         plan = make_plan(
@@ -143,6 +146,12 @@ class World:
         self.kept.append(
             Arrival(topic or f"{prefix}{device}{suffix}", payload, self._token)
         )
+
+    def say_what_is_due(self) -> None:
+        """What devices say later, by the clock."""
+        for due in [due for due in self.later if due[0] <= self.clock]:
+            self.later.remove(due)
+            self.say(*due[1:])
 
     def _touched_files(self) -> Any:
         """Each write to a file is a touch before and after, and in the middle."""
@@ -256,6 +265,7 @@ class Link:
         self._given += len(found)
         if not found:
             world.clock += timeout_s
+            world.say_what_is_due()
         return found
 
     def acknowledge(self, arrivals: Sequence[Arrival]) -> None:

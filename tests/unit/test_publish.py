@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from nrfota.cloud.publish_plan import ended_before
 from nrfota.cloud.publish_state import State, StateFiles
-from nrfota.cloud.rollout import Policy
+from nrfota.cloud.rollout import Policy, ordered
 from nrfota.errors import FormatError, OtaError, UsageError
 from support.publish_world import ID, Killed, World
 from support.publishing import IV, KEY, NAME, report
@@ -219,11 +219,13 @@ def test_what_is_no_report_of_ours_is_counted_and_acknowledged(tmp_path: Path) -
     world.say("dev-9", report("dev-9", ID, "failed"))
     world.say("dev-0", report("dev-0", ID, "failed"), topic="ota/device/dev-9/report")
     world.say("dev-0", report("dev-0", ID, "failed"), topic="elsewhere")
+    world.say("dev-0", report("dev-0", ID, "confirmed", target=6))
+    world.say("dev-0", report("dev-0", ID, "accepted", target=0))
     world.answers = {"dev-0": ("confirmed", "updating", "confirmed", "accepted")}
     end = world.run()
     assert end.state == "complete"
     assert end.ignored == {
-        "garbage": 6,
+        "garbage": 8,
         "other requests": 1,
         "other devices": 1,
         "repeated": 3,
@@ -257,6 +259,34 @@ def test_kept_keys_can_be_destroyed_later(tmp_path: Path) -> None:
     assert world.run().keys == "destroyed"
     assert not (tmp_path / "ota.json").exists()
     assert set(world.got.values()) == {1}
+
+
+def test_the_key_stays_while_another_rollout_of_the_package_needs_it(
+    tmp_path: Path,
+) -> None:
+    one = World(tmp_path, DEVICES[:1])
+    other = World(tmp_path, DEVICES[1:2], id="fw7-other", answers={"dev-1": ()})
+    other.run(timeout_s=1)
+    assert one.run().keys == "kept"
+    assert any("stays: fw7-other has not ended" in step for step in one.steps)
+    other.say("dev-1", report("dev-1", "fw7-other", "confirmed"))
+    assert other.run().keys == "destroyed"
+    assert not (tmp_path / "ota.json").exists()
+
+
+@pytest.mark.parametrize(("after_s", "looks"), [(300, 1), (1200, 2)])
+def test_the_file_is_looked_at_again_before_a_late_stage(
+    tmp_path: Path, after_s: int, looks: int
+) -> None:
+    """A presigned URL may have expired while the first devices were at it."""
+    policy = Policy(stages=(Fraction(50), Fraction(100)), silent_after_s=7200)
+    world = World(tmp_path, DEVICES[:2], policy=policy)
+    first = ordered(ID, world.devices)[0]
+    world.answers = {first: ()}
+    confirmed = report(first, ID, "confirmed")
+    world.later.append((world.clock + after_s, first, confirmed))
+    assert world.run().state == "complete"
+    assert sum(step.startswith("fetching") for step in world.steps) == looks
 
 
 def test_an_upload_is_not_repeated(tmp_path: Path) -> None:

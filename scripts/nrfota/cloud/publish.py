@@ -12,14 +12,13 @@ Rule 4: bytes are checked at every URL before each run's first publish.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Sequence
 
 from nrfota.cloud.fetch import Checked, shown
 from nrfota.cloud.keys import destroy
 from nrfota.cloud.link import Arrival, Message, Reports, Sender
-from nrfota.cloud.publish_plan import Plan, Via
+from nrfota.cloud.publish_parts import End, Options, Ports, View
+from nrfota.cloud.publish_plan import Plan, Via, needed_by
 from nrfota.cloud.publish_state import (
     State,
     StateFiles,
@@ -28,75 +27,19 @@ from nrfota.cloud.publish_state import (
     replay,
     report_event,
 )
-from nrfota.cloud.report import Report
-from nrfota.cloud.rollout import Done, Noted, Publish, Rollout, Stop, Summary
-from nrfota.cloud.stores import Place, Store, Upload, upload
+from nrfota.cloud.report import WITH_REASON, Report
+from nrfota.cloud.rollout import Done, Noted, Publish, Rollout, Stop
+from nrfota.cloud.stores import Upload, upload
 from nrfota.errors import FormatError, OtaError, UsageError
 
 # Delivered messages that may wait for their note.
 NOTE_EVERY = 20
 # How long a rollout rests between two looks at all its devices.
 LOOK_EVERY_S = 0.5
+# The file is looked at again before a publish so much later.
+CHECK_EVERY_S = 600.0
 # Reports that were kept for us come within this after a new start.
 SETTLE_S = 1.0
-
-
-class View(Protocol):
-    """Shows what happens."""
-
-    def step(self, text: str) -> None:
-        """A step begins."""
-
-    def note(self, text: str) -> None:
-        """Something worth knowing."""
-
-    def progress(self, rollout: Rollout, now: float, *, connected: bool) -> None:
-        """The fleet, now."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """The world."""
-
-    open_store: Callable[[Place], Store]
-    check: Callable[[str, bytes], Checked]
-    open_link: Callable[[], tuple[Sender, Reports]]
-    now: Callable[[], float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How far to go."""
-
-    upload: bool = True
-    force: bool = False
-    allow_one_url: bool = False
-    follow: bool = True
-    timeout_s: float | None = None
-    republish: bool = False
-    keep_keys: bool = False
-    abort: bool = False
-
-
-@dataclass
-class End:
-    """How it ended; `state` is complete, incomplete, stopped, timeout, published or
-    aborted."""
-
-    state: str
-    reason: str
-    id: str
-    version: int
-    summary: Summary
-    stages: list[Summary] = field(default_factory=list)
-    ignored: dict[str, int] = field(default_factory=dict)
-    urls: list[Checked] = field(default_factory=list)
-    keys: str = "kept"
-
-    @property
-    def exit_code(self) -> int:
-        """0 when there is nothing left to do."""
-        return 0 if self.state in ("complete", "published", "aborted") else 1
 
 
 class Publication:
@@ -119,6 +62,7 @@ class Publication:
         self._cleared: set[str] = set()
         self._ignored: dict[str, int] = {}
         self._urls: list[Checked] = []
+        self._checked_at = 0.0
 
     def run(self) -> End:
         """Does what is left to do."""
@@ -200,6 +144,8 @@ class Publication:
             self._files.save(self._state)
 
     def _check(self) -> None:
+        self._checked_at = self._ports.now()
+        self._urls.clear()
         problems: list[OtaError] = []
         for url in self._plan.urls:
             self._view.step(f"fetching {shown(url)}")
@@ -290,6 +236,8 @@ class Publication:
 
     def _publish(self, sender: Sender, devices: Sequence[str], stage: int) -> None:
         plan, counts = self._plan, self._rollout.counts
+        if self._ports.now() - self._checked_at >= CHECK_EVERY_S:
+            self._check()  # a presigned URL may have expired since
         self._before_publishing()
         self._view.step(
             f"stage {stage + 1} of {len(counts)}: publishing to {len(devices)} of "
@@ -368,6 +316,14 @@ class Publication:
         report = Report.unpack(arrival.payload)
         if self._plan.topics.device_of_report(arrival.topic) != report.device:
             raise FormatError("report: topic and device differ")
+        mine = report.id == self._plan.id
+        # A request that cannot be read has no target.
+        targets = (
+            self._plan.identity.version,
+            0 if report.stage in WITH_REASON else -1,
+        )
+        if mine and report.target not in targets:
+            raise FormatError("report: another version under this id")
         return report
 
     def _ignore(self, what: str) -> None:
@@ -410,6 +366,10 @@ class Publication:
     def _destroy(self) -> None:
         """The key is needed no more: the end is noted, and the broker has none."""
         if self._options.keep_keys or self._state.keys == "destroyed":
+            return
+        other = needed_by(self._plan)
+        if other:
+            self._view.note(f"'{self._plan.ota_json}' stays: {other} has not ended")
             return
         self._view.step(f"destroying '{self._plan.ota_json}'")
         destroy(self._plan.ota_json)
