@@ -21,8 +21,6 @@
 #include "update_request.h"
 #include "update_state.h"
 
-#define UPDATE_PART_SIZE 131072u // SPEC 13
-#define UPDATE_PARTS_MAX 16u
 #define UPDATE_VARIANTS 5u  // of a file name, beside those of kept versions
 #define UPDATE_POLL_MS 200u // longest wait of a step that has nothing to do
 #define UPDATE_DOWNLOAD_ATTEMPTS 6u
