@@ -132,6 +132,7 @@ struct update_client {
     uint32_t connect_failures;
     uint32_t checked_ms; // when the network was looked at
     uint32_t connects;   // since the start
+    uint32_t dropped;    // messages that the driver could not hold
 
     enum update_work work;
     struct update_wait work_wait;
