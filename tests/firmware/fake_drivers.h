@@ -229,7 +229,7 @@ int sim7600_file_size(struct sim7600 *modem, const char *path, uint32_t *size)
     int err = sim7600_part_size(modem, path, &more);
     *size = more;
     memcpy(part, path, strlen(path));
-    for (uint32_t i = 1; err == OTA_OK && more == UPDATE_PART_SIZE; i++) {
+    for (uint32_t i = 1; err == OTA_OK && more == SIM7600_PART_SIZE; i++) {
         part[strlen(part) - 1] = "0123456789abcdef"[i];
         if (find_file(part) == NULL) {
             break;
@@ -309,11 +309,11 @@ int sim7600_read_finish(struct sim7600 *modem, uint8_t *data, uint32_t size)
         uint32_t offset = world.read_offset + i;
         const struct fake_file *file = find_file(world.read_path);
         assert_non_null(file);
-        if (file->size == UPDATE_PART_SIZE && offset >= UPDATE_PART_SIZE) {
+        if (file->size == SIM7600_PART_SIZE && offset >= SIM7600_PART_SIZE) {
             path[strlen(path) - 1] =
-                "0123456789abcdef"[offset / UPDATE_PART_SIZE];
+                "0123456789abcdef"[offset / SIM7600_PART_SIZE];
             file = find_file(path);
-            offset %= UPDATE_PART_SIZE;
+            offset %= SIM7600_PART_SIZE;
         }
         if (file == NULL || offset >= file->size) {
             return OTA_E_SHORT_READ;

@@ -5,11 +5,12 @@
 #include "client_bench.h"
 
 static struct image image;
+static uint32_t image_size = 7000;
 
 static int with_image(void **state)
 {
     setup(state);
-    make_image(&image, 2, 20000);
+    make_image(&image, 2, image_size);
     serve(0, &image);
     serve(1, &image);
     return 0;
@@ -82,6 +83,7 @@ static void every_error_at_every_call_ends_the_request(void **state)
         OTA_E_NETWORK,    OTA_E_BROKER,       OTA_E_CERTIFICATE, OTA_E_TLS,
         OTA_E_HTTP,       OTA_E_SIZE,
     };
+    image_size = 2u * SIM7600_PART_SIZE; // with its header three parts
     for (size_t e = 0; e < sizeof errors / sizeof errors[0]; e++) {
         for (uint32_t at = 1;; at++) {
             without_image(state);
@@ -124,6 +126,7 @@ static void every_error_at_every_call_ends_the_request(void **state)
             }
         }
     }
+    image_size = 7000;
 }
 
 static void a_device_cut_off_at_any_call_reports_when_it_is_back(void **state)

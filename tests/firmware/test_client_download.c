@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client_bench.h"
 
-#define LARGE 300000u // three parts
+#define LARGE (SIM7600_PART_SIZE * 9u / 4u) // three parts
 
 static struct image image;
 static char path[OTA_PATH_SIZE];
@@ -71,26 +71,26 @@ static void a_large_file_comes_in_parts_with_its_progress(void **state)
     request(&image, URL_A);
     assert_true(run_until_reset());
     assert_string_equal(path, boot_request.path);
-    assert_int_equal(UPDATE_PART_SIZE, find_file(part(0))->size);
-    assert_int_equal(UPDATE_PART_SIZE, find_file(part(1))->size);
-    assert_int_equal(image.file_size - 2u * UPDATE_PART_SIZE,
+    assert_int_equal(SIM7600_PART_SIZE, find_file(part(0))->size);
+    assert_int_equal(SIM7600_PART_SIZE, find_file(part(1))->size);
+    assert_int_equal(image.file_size - 2u * SIM7600_PART_SIZE,
                      find_file(part(2))->size);
     assert_int_equal(3, world.urls[0].requests);
     assert_int_equal(1, count_sent("downloading", "\"percent\":0}"));
-    assert_int_equal(1, count_sent("downloading", "\"percent\":43}"));
-    assert_int_equal(1, count_sent("downloading", "\"percent\":87}"));
+    assert_int_equal(1, count_sent("downloading", "\"percent\":44}"));
+    assert_int_equal(1, count_sent("downloading", "\"percent\":88}"));
 }
 
 static void sizes_at_the_edges_of_parts(void **state)
 {
     static const uint32_t files[] = {
-        UPDATE_PART_SIZE - 112u, // the whole file is shorter by ...
-        UPDATE_PART_SIZE - 96u,
-        UPDATE_PART_SIZE - 16u,
-        UPDATE_PART_SIZE,
-        UPDATE_PART_SIZE + 16u,
-        UPDATE_PART_SIZE * 2u,
-        UPDATE_PART_SIZE * 2u - 112u,
+        SIM7600_PART_SIZE - 112u, // the whole file is shorter by ...
+        SIM7600_PART_SIZE - 96u,
+        SIM7600_PART_SIZE - 16u,
+        SIM7600_PART_SIZE,
+        SIM7600_PART_SIZE + 16u,
+        SIM7600_PART_SIZE * 2u,
+        SIM7600_PART_SIZE * 2u - 112u,
         32u,
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
@@ -119,13 +119,13 @@ static void sizes_at_the_edges_of_parts(void **state)
 static void what_is_complete_is_not_fetched_again(void **state)
 {
     (void)state;
-    put_file(part(0), image.file, UPDATE_PART_SIZE);
-    put_file(part(1), image.file + UPDATE_PART_SIZE, UPDATE_PART_SIZE);
+    put_file(part(0), image.file, SIM7600_PART_SIZE);
+    put_file(part(1), image.file + SIM7600_PART_SIZE, SIM7600_PART_SIZE);
     put_file(part(2), image.file, 77); // a torn one
     request(&image, URL_A);
     assert_true(run_until_reset());
     assert_int_equal(1, world.urls[0].requests);
-    assert_int_equal(1, count_sent("downloading", "\"percent\":87}"));
+    assert_int_equal(1, count_sent("downloading", "\"percent\":88}"));
 }
 
 static void a_complete_file_is_not_fetched_at_all(void **state)
@@ -150,7 +150,7 @@ static void a_server_without_ranges_gives_one_file(void **state)
 static void ranges_that_end_in_the_middle_begin_again(void **state)
 {
     (void)state;
-    put_file(part(0), image.file, UPDATE_PART_SIZE);
+    put_file(part(0), image.file, SIM7600_PART_SIZE);
     world.urls[0].has_no_ranges = true;
     request(&image, URL_A);
     assert_true(run_until_reset());
@@ -161,7 +161,7 @@ static void ranges_that_end_in_the_middle_begin_again(void **state)
 
 static void parts_behind_the_last_one_go(void **state)
 {
-    again(state, UPDATE_PART_SIZE - 16u);
+    again(state, SIM7600_PART_SIZE - 16u);
     world.urls[0].data += OTA_FW_INFO_SIZE;
     world.urls[0].size -= OTA_FW_INFO_SIZE; // exactly one part
     put_file(part(1), image.file, 500);
@@ -260,7 +260,7 @@ static void a_wrong_file_is_deleted_and_the_other_url_tried(void **state)
     assert_true(run_until_reset());
     assert_int_equal(3, world.urls[0].requests);
     assert_int_equal(3, world.urls[1].requests);
-    assert_memory_equal(image.file, find_file(path)->data, UPDATE_PART_SIZE);
+    assert_memory_equal(image.file, find_file(path)->data, SIM7600_PART_SIZE);
     free(wrong);
 }
 
@@ -322,7 +322,7 @@ static void room_is_needed_for_the_rest_only(void **state)
 {
     (void)state;
     world.space = image.file_size + 5000u;
-    put_file(part(0), image.file, UPDATE_PART_SIZE);
+    put_file(part(0), image.file, SIM7600_PART_SIZE);
     request(&image, URL_A);
     assert_true(run_until_reset());
 }

@@ -9,7 +9,7 @@ static struct image image;
 static int with_image(void **state)
 {
     setup(state);
-    make_image(&image, 2, 20000);
+    make_image(&image, 2, 7000);
     serve(0, &image);
     assert_true(run_until_connected());
     return 0;

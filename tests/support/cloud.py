@@ -33,60 +33,32 @@ GROUP = "ota/group/bench/request"
 REPORT = f"ota/device/{DEVICE}/report"
 TELEMETRY = f"ota/device/{DEVICE}/telemetry"
 
-CONFIG = {
-    "CLOUD_PROFILE": '"mqtt"',
-    "CLOUD_HOST": '"broker.test"',
-    "CLOUD_PORT": "1883",
-    "CLOUD_TLS": "0",
-    "CLOUD_ID_SOURCE": "CLOUD_ID_TEXT",
-    "CLOUD_DEVICE_ID": f'"{DEVICE}"',
-    "CLOUD_CLIENT_ID": '"{id}"',
-    "CLOUD_TOPIC_REQUEST": '"ota/device/{id}/request"',
-    "CLOUD_TOPIC_GROUP": f'"{GROUP}"',
-    "CLOUD_TOPIC_REPORT": '"ota/device/{id}/report"',
-    "CLOUD_TOPIC_TELEMETRY": '"ota/device/{id}/telemetry"',
-    "CLOUD_JOBS": "0",
-    "CLOUD_CA_FILE": '""',
-    "CLOUD_CERT_FILE": '""',
-    "CLOUD_KEY_FILE": '""',
-    "CLOUD_HTTPS_CA_FILE": '""',
-    "CLOUD_VERIFY_DATES": "0",
-    "CLOUD_APN": '""',
-    "CLOUD_USER": '""',
-    "CLOUD_PASSWORD": '""',
-    "CLOUD_KEEPALIVE_S": "60",
-    "CLOUD_TELEMETRY_S": "600",
-}
-
-
-def config_header(**changes: str) -> str:
-    """cloud_config.h as the build renders it."""
-    values = CONFIG | changes
-    lines = ["#define CLOUD_ID_IMEI 0", "#define CLOUD_ID_CHIP 1"]
-    lines += ["#define CLOUD_ID_TEXT 2"]
-    lines += [f"#define {name} {value}" for name, value in values.items()]
-    return "\n".join(lines) + "\n"
+CLOUD_FILE = """\
+profile: mqtt
+host: broker.test
+device_id: %s
+group: bench
+keepalive_s: 60
+telemetry_s: 600
+"""
 
 
 @functools.cache
 def cloud_build_dir(
-    version: int, *cmake_args: str, config: tuple[tuple[str, str], ...] = ()
+    version: int, *cmake_args: str, device_id: str = f"{{text: {DEVICE}}}"
 ) -> Path:
     """A build directory with the connected application."""
     parts = ["test-cloud", str(version), *(arg.lstrip("-D") for arg in cmake_args)]
-    parts += [f"{name}-{value}" for name, value in config]
-    name = "-".join(parts).replace("=", "-").replace('"', "")
-    folder = ROOT / "build" / name
-    generated = folder / "generated"
-    generated.mkdir(parents=True, exist_ok=True)
+    parts += [device_id] if device_id.isalpha() else []
+    folder = ROOT / "build" / "-".join(parts).replace("=", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    cloud = folder / "cloud.yml"
     command = [sys.executable, "-m", "nrfota", "build", f"-d{folder}", f"-A{version}"]
-    command += [f"--cmake-arg={arg}" for arg in ("-DAPP_CLOUD=ON", *cmake_args)]
+    command += ["--cloud", str(cloud)]
+    command += [f"--cmake-arg={arg}" for arg in cmake_args]
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        header = generated / "cloud_config.h"
-        text = config_header(**dict(config))
-        if not header.is_file() or header.read_text() != text:
-            header.write_text(text)
+        cloud.write_text(CLOUD_FILE % device_id)
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, check=False
         )
@@ -96,13 +68,10 @@ def cloud_build_dir(
 
 
 def cloud_release(
-    version: int,
-    *cmake_args: str,
-    config: tuple[tuple[str, str], ...] = (),
-    factory: bool = False,
+    version: int, *cmake_args: str, factory: bool = False, **more: str
 ) -> Release:
     """The connected application, built as `version` and packaged."""
-    folder = cloud_build_dir(version, *cmake_args, config=config)
+    folder = cloud_build_dir(version, *cmake_args, **more)
     return package(folder / "app" / "app.elf", version, factory=factory)
 
 

@@ -138,12 +138,12 @@ static void got_part(struct update_client *client, uint32_t size)
 {
     struct update_download *download = &client->download;
     download->offset += size;
-    if (size < UPDATE_PART_SIZE ||
+    if (size < SIM7600_PART_SIZE ||
         download->offset == client_full_size(client)) {
         complete(client, download->offset);
         return;
     }
-    if (size > UPDATE_PART_SIZE ||
+    if (size > SIM7600_PART_SIZE ||
         download->offset > client_full_size(client)) {
         wrong_file(client, OTA_E_FILE_SIZE);
         return;
@@ -158,7 +158,7 @@ void client_fetch(struct update_client *client)
     struct update_download *download = &client->download;
     char path[OTA_PATH_SIZE];
     bool is_one =
-        download->is_alone || client_full_size(client) <= UPDATE_PART_SIZE;
+        download->is_alone || client_full_size(client) <= SIM7600_PART_SIZE;
     struct sim7600_http_result result = {0};
     client_part_path(client, download->part, path);
     struct sim7600_http_get get = {
@@ -167,8 +167,8 @@ void client_fetch(struct update_client *client)
         .tls = client->config->https,
     };
     if (!is_one) {
-        get.first = download->part * UPDATE_PART_SIZE;
-        get.last = get.first + UPDATE_PART_SIZE - 1u;
+        get.first = download->part * SIM7600_PART_SIZE;
+        get.last = get.first + SIM7600_PART_SIZE - 1u;
     }
     int err = sim7600_http_fetch(client->config->modem, &get, &result);
     if (err == OTA_E_HTTP && result.status == HTTP_RANGE_NOT_SATISFIABLE &&

@@ -78,9 +78,9 @@ static void choose_path(struct update_client *client)
 
 int client_delete_parts(struct update_client *client, uint32_t part)
 {
-    uint32_t last = client_full_size(client) / UPDATE_PART_SIZE + 1u;
+    uint32_t last = client_full_size(client) / SIM7600_PART_SIZE + 1u;
     int err = OTA_OK;
-    for (; part <= last && part < UPDATE_PARTS_MAX && err == OTA_OK; part++) {
+    for (; part <= last && part < SIM7600_PARTS_MAX && err == OTA_OK; part++) {
         char path[OTA_PATH_SIZE];
         client_part_path(client, part, path);
         err = sim7600_part_delete(client->config->modem, path);
@@ -102,8 +102,8 @@ static int count_parts(struct update_client *client, uint32_t *size)
             *size = 0;
             return OTA_OK;
         }
-        if (err != OTA_OK || *size != UPDATE_PART_SIZE ||
-            download->part + 1u == UPDATE_PARTS_MAX) {
+        if (err != OTA_OK || *size != SIM7600_PART_SIZE ||
+            download->part + 1u == SIM7600_PARTS_MAX) {
             return err;
         }
         download->part++;

@@ -153,6 +153,11 @@ void client_take_message(struct update_client *client)
     const struct update_client_config *config = client->config;
     const struct sim7600_mqtt_message *message =
         sim7600_mqtt_message(config->mqtt);
+    if (config->mqtt->dropped != client->dropped) {
+        client->dropped = config->mqtt->dropped;
+        client_log(client, "%u messages could not be held",
+                   (unsigned)client->dropped);
+    }
     if (message == NULL || client->work == UPDATE_WORK_RECALL) {
         return;
     }

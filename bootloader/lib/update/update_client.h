@@ -21,8 +21,6 @@
 #include "update_request.h"
 #include "update_state.h"
 
-#define UPDATE_PART_SIZE 131072u // SPEC 13
-#define UPDATE_PARTS_MAX 16u
 #define UPDATE_VARIANTS 5u  // of a file name, beside those of kept versions
 #define UPDATE_POLL_MS 200u // longest wait of a step that has nothing to do
 #define UPDATE_DOWNLOAD_ATTEMPTS 6u
@@ -134,6 +132,7 @@ struct update_client {
     uint32_t connect_failures;
     uint32_t checked_ms; // when the network was looked at
     uint32_t connects;   // since the start
+    uint32_t dropped;    // messages that the driver could not hold
 
     enum update_work work;
     struct update_wait work_wait;
