@@ -49,6 +49,11 @@ def shown(url: str) -> str:
 def expires_at(url: str) -> datetime | None:
     """When a presigned URL of AWS or Google stops working; None for any other."""
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)
+    if "Signature" in query and "Expires" in query:  # the older way to sign
+        try:
+            return datetime.fromtimestamp(int(query["Expires"][0]), UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
     for vendor in ("X-Amz", "X-Goog"):
         date, seconds = query.get(f"{vendor}-Date"), query.get(f"{vendor}-Expires")
         if not date or not seconds:
