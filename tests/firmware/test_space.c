@@ -8,6 +8,7 @@
 
 #define FILE_SIZE 1000u
 
+static const uint8_t part_data[SIM7600_PART_SIZE];
 static struct at space_at;
 static struct sim7600 space_modem;
 
@@ -125,6 +126,37 @@ static void a_missing_drive_is_told(void **state)
     assert_int_equal(OTA_E_NO_FILE, make(&status, 1, &deleted));
 }
 
+// Version 3, which is gone back to, and two that nobody lists are in parts; one
+// of the latter has lost its first.
+static void the_parts_of_a_file_go_together(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"fw_3.ebin", "fw_3.ebi1", "old.ebin",
+                                        "old.ebi1",  "gone.ebi2", "x.ebi0"};
+    const struct boot_status status = on_trial();
+    uint32_t deleted = 0;
+    fill(parts, 6, 0);
+    for (uint32_t i = 0; i < 6; i++) {
+        // Only a first part of exactly this size has others.
+        bench.modem.files[i].data = part_data;
+        bench.modem.files[i].size = SIM7600_PART_SIZE;
+    }
+    bench.modem.capacity = 6 * SIM7600_PART_SIZE;
+    assert_int_equal(OTA_OK,
+                     update_make_space(&space_modem, "E:/", &status,
+                                       3 * SIM7600_PART_SIZE, &deleted));
+    assert_int_equal(2, deleted);
+    assert_false(has_file("old.ebin") || has_file("old.ebi1") ||
+                 has_file("gone.ebi2"));
+    assert_true(has_file("fw_3.ebin") && has_file("fw_3.ebi1") &&
+                has_file("x.ebi0"));
+    assert_int_equal(OTA_E_NO_SPACE,
+                     update_make_space(&space_modem, "E:/", &status,
+                                       4 * SIM7600_PART_SIZE, &deleted));
+    assert_int_equal(0, deleted);
+    assert_true(has_file("fw_3.ebin") && has_file("fw_3.ebi1"));
+}
+
 static void bad_answers_delete_nothing(void **state)
 {
     (void)state;
@@ -172,6 +204,7 @@ int main(void)
         TEST(what_runs_and_what_it_goes_back_to_never_go),
         TEST(the_newest_stays_though_the_running_one_has_no_file),
         TEST(a_missing_drive_is_told),
+        TEST(the_parts_of_a_file_go_together),
         TEST(bad_answers_delete_nothing),
         TEST(a_restart_ends_it),
     };
