@@ -79,7 +79,8 @@ static bool is_update(const char *name, size_t length)
 }
 
 static void consider(struct choice *choice, const char *folder,
-                     const struct boot_status *status, const char *name)
+                     const struct boot_status *status, const char *keep,
+                     const char *name)
 {
     char path[OTA_PATH_SIZE];
     size_t length = strlen(name);
@@ -90,6 +91,9 @@ static void consider(struct choice *choice, const char *folder,
     memcpy(path, folder, strlen(folder));
     memcpy(path + strlen(folder), name, length);
     path[strlen(path) - 1u] = SUFFIX_ENDS[0];
+    if (keep != NULL && strcmp(path, keep) == 0) {
+        return;
+    }
     uint32_t rank = rank_of(status, path);
     if (ota_path_check(path) == OTA_OK && rank > choice->rank) {
         memcpy(choice->path, path, sizeof path);
@@ -99,7 +103,8 @@ static void consider(struct choice *choice, const char *folder,
 
 // Lists the current folder and keeps the file that goes first.
 static int choose(struct sim7600 *modem, const char *folder,
-                  const struct boot_status *status, struct choice *choice)
+                  const struct boot_status *status, const char *keep,
+                  struct choice *choice)
 {
     memset(choice, 0, sizeof *choice);
     int err = at_send(modem->at, SIM7600_FILE_MS, "AT+FSLS=2");
@@ -109,14 +114,14 @@ static int choose(struct sim7600 *modem, const char *folder,
         if (err != OTA_OK || is_ok) {
             break;
         }
-        consider(choice, folder, status, modem->at->line);
+        consider(choice, folder, status, keep, modem->at->line);
     }
     return err;
 }
 
 int update_make_space(struct sim7600 *modem, const char *folder,
-                      const struct boot_status *status, uint32_t needed,
-                      uint32_t *deleted)
+                      const struct boot_status *status, const char *keep,
+                      uint32_t needed, uint32_t *deleted)
 {
     *deleted = 0;
     for (;;) {
@@ -129,7 +134,7 @@ int update_make_space(struct sim7600 *modem, const char *folder,
         if (err != OTA_OK || free_size >= needed) {
             return err;
         }
-        err = choose(modem, folder, status, &choice);
+        err = choose(modem, folder, status, keep, &choice);
         if (err == OTA_OK &&
             (choice.rank == RANK_NONE || *deleted == UPDATE_DELETE_MAX)) {
             err = OTA_E_NO_SPACE;

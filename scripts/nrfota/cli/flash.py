@@ -132,6 +132,11 @@ def _add_files(parser: argparse.ArgumentParser, config: Config) -> None:
         help="its ota.json (beside the ota.ebin)",
     )
     files.add_argument(
+        "--allow-downgrade",
+        action="store_true",
+        help="the update may be older than what runs (also by ota.json)",
+    )
+    files.add_argument(
         "--layout",
         metavar="YML",
         type=Path,
