@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "flash": "nrfota.cli.flash",
     "test": "nrfota.cli.test",
     "sim": "nrfota.cli.sim",
+    "cost": "nrfota.cli.cost",
 }
 
 # As a shell reports a program that SIGPIPE ended.
