@@ -11,6 +11,9 @@ CLOUD = [
 ]
 TEST = [
     *SIM,
+    *CLOUD,
+    "moto[iotdata,s3,server]>=5,<6",
+    "gcp-storage-emulator>=2024.8,<2027",
     "pytest>=8,<10",
     "pytest-xdist>=3.5,<4",
     "hypothesis>=6.100,<7",
