@@ -6,14 +6,14 @@ from setuptools import find_packages, setup
 SIM = ["unicorn>=2.1.4,<2.2"]
 CLOUD = [
     "paho-mqtt>=2.1,<3",
-    "boto3>=1.34,<2",
+    "boto3>=1.36,<2",
     "google-cloud-storage>=2.16,<4",
 ]
 TEST = [
     *SIM,
     *CLOUD,
-    "moto[iotdata,s3,server]>=5,<6",
-    "gcp-storage-emulator>=2024.8,<2027",
+    "moto[server]>=5.1,<6",
+    "gcp-storage-emulator>=2026.7,<2028",
     "pytest>=8,<10",
     "pytest-xdist>=3.5,<4",
     "hypothesis>=6.100,<7",

@@ -179,6 +179,8 @@ def _inspect_ota_json(data: bytes, *, context: Context) -> Report:
     fields = {
         "url": message.url,
         "alt_url": message.alt_url,
+        "id": message.report_id,
+        "allow_downgrade": message.allow_downgrade,
         "fw_info": show_fw_info(message.fw_info, secrets=context.secrets),
     }
     checks = _check_message(message.fw_info, context=context)

@@ -26,6 +26,8 @@ HOST = re.compile(
     re.IGNORECASE,
 )
 BAD_CHARACTER = re.compile(r"[^!#-\[\]-~]")
+MAX_ID = 64
+BAD_ID_CHARACTER = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def check_url(url: str, *, what: str) -> None:
@@ -46,13 +48,28 @@ def check_url(url: str, *, what: str) -> None:
         raise FormatError(f"{what}: expected a host after '//', got '{url[:40]}'")
 
 
+def check_id(name: str) -> None:
+    """Raises FormatError unless `name` can name a request in reports."""
+    if not name:
+        raise FormatError("id: expected 1 to 64 characters, got none")
+    if len(name) > MAX_ID:
+        raise FormatError(f"id: expected at most {MAX_ID} characters, got {len(name)}")
+    bad = BAD_ID_CHARACTER.search(name)
+    if bad:
+        raise FormatError(
+            f"id: expected A-Z a-z 0-9 _ -, got {bad[0]!r} at position {bad.start()}"
+        )
+
+
 @dataclass(frozen=True)
 class OtaJson:
-    """The message; `url` or `alt_url` may be empty, not both."""
+    """The message; `url` or `alt_url` may be empty, not both; so may `id`."""
 
     url: str
     alt_url: str
     fw_info: FwInfo
+    id: str = ""
+    allow_downgrade: bool = False
 
     def __post_init__(self) -> None:
         if not self.url and not self.alt_url:
@@ -60,15 +77,26 @@ class OtaJson:
         for what, url in (("url", self.url), ("alt_url", self.alt_url)):
             if url:
                 check_url(url, what=what)
+        if self.id:
+            check_id(self.id)
+
+    @property
+    def report_id(self) -> str:
+        """What reports call the request: `id`, else the cipher hash's beginning."""
+        return self.id or self.fw_info.ebin_hash[:8].hex()
 
     def pack(self) -> bytes:
         """The bytes of the file, key included."""
-        members = {
+        members: dict[str, str | bool] = {
             "type": TYPE,
             "url": self.url,
             "alt_url": self.alt_url,
             "fw_info": self.fw_info.pack().hex(),
         }
+        if self.id:
+            members["id"] = self.id
+        if self.allow_downgrade:
+            members["allow_downgrade"] = True
         return json.dumps(members, separators=(",", ":")).encode()
 
     @classmethod
@@ -105,6 +133,8 @@ class OtaJson:
             url=_text(members, "url"),
             alt_url=_text(members, "alt_url"),
             fw_info=FwInfo.from_hex(digits),
+            id=_id(members),
+            allow_downgrade=_flag(members, "allow_downgrade"),
         )
 
 
@@ -112,6 +142,23 @@ def _text(members: dict[str, Any], name: str) -> str:
     value = members.get(name, "")
     if not isinstance(value, str):
         raise FormatError(f"ota.json: expected {name} as text, got {_show(value)}")
+    return value
+
+
+def _id(members: dict[str, Any]) -> str:
+    if "id" not in members:
+        return ""
+    name = _text(members, "id")
+    check_id(name)
+    return name
+
+
+def _flag(members: dict[str, Any], name: str) -> bool:
+    value = members.get(name, False)
+    if not isinstance(value, bool):
+        raise FormatError(
+            f"ota.json: expected {name} as true or false, got {_show(value)}"
+        )
     return value
 
 

@@ -80,6 +80,12 @@ class OtaTest(_OtaCommand):
     command = "test"
 
 
+class OtaPublish(_OtaCommand):
+    """`west ota-publish`."""
+
+    command = "publish"
+
+
 class OtaSim(_OtaCommand):
     """`west ota-sim`."""
 

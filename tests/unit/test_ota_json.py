@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,38 @@ def test_the_bytes_are_as_specified() -> None:
     )
 
 
-def test_round_trip() -> None:
+FULL = replace(MESSAGE, id="a_B-9", allow_downgrade=True)
+
+
+def test_optional_members_come_last() -> None:
+    """They are left out when they say nothing."""
+    assert FULL.pack().decode() == (
+        MESSAGE.pack().decode()[:-1] + ',"id":"a_B-9","allow_downgrade":true}'
+    )
+
+
+@pytest.mark.parametrize("message", [MESSAGE, FULL], ids=["short", "full"])
+def test_round_trip(message: OtaJson) -> None:
     """unpack(pack(x)) is x."""
-    assert OtaJson.unpack(MESSAGE.pack()) == MESSAGE
+    assert OtaJson.unpack(message.pack()) == message
+
+
+def test_optional_members_may_be_missing() -> None:
+    """No id, and no version below the running one."""
+    message = OtaJson.unpack(members())
+    assert (message.id, message.allow_downgrade) == ("", False)
+    assert not OtaJson.unpack(members(allow_downgrade=False)).allow_downgrade
+
+
+def test_request_without_id_is_named_by_its_hash() -> None:
+    """The first 16 hex digits of ebin_hash."""
+    assert MESSAGE.report_id == INFO.ebin_hash.hex()[:16]
+    assert FULL.report_id == "a_B-9"
 
 
 def test_unknown_members_are_ignored() -> None:
     """A publisher may add its own."""
-    assert OtaJson.unpack(members(id="42", extra=[1])).url == "http://a/b"
+    assert OtaJson.unpack(members(note="42", extra=[1])).url == "http://a/b"
 
 
 def test_one_url_is_enough() -> None:
@@ -62,9 +87,11 @@ def test_repr_shows_no_key() -> None:
 
 
 def test_longest_message_fits() -> None:
-    """Two URLs of 512 characters stay below the limit."""
+    """Two URLs of 512 characters and the longest id stay below the limit."""
     url = "https://a/" + "x" * 502
-    message = OtaJson(url=url, alt_url=url, fw_info=INFO)
+    message = OtaJson(
+        url=url, alt_url=url, fw_info=INFO, id="x" * 64, allow_downgrade=True
+    )
     assert len(message.pack()) < MAX_SIZE
 
 
@@ -144,6 +171,25 @@ BAD = {
     "short_fw_info": (members(fw_info="00"), "fw_info: expected 224 hex digits, got 2"),
     "url_number": (members(url=7), "ota.json: expected url as text, got 7"),
     "url_null": (members(alt_url=None), "ota.json: expected alt_url as text, got noth"),
+    "id_number": (members(id=7), "ota.json: expected id as text, got 7"),
+    "id_null": (members(id=None), "ota.json: expected id as text, got nothing"),
+    "id_empty": (members(id=""), "id: expected 1 to 64 characters, got none"),
+    "id_too_long": (members(id="x" * 65), "id: expected at most 64 characters, got 65"),
+    "id_dot": (members(id="a.b"), r"id: expected A-Z a-z 0-9 _ -, got '\.' at pos.* 1"),
+    "id_newline": (members(id="a\n"), r"got '\\n' at position 1"),
+    "id_not_ascii": (members(id="ä"), "got 'ä' at position 0"),
+    "downgrade_number": (
+        members(allow_downgrade=1),
+        "ota.json: expected allow_downgrade as true or false, got 1",
+    ),
+    "downgrade_text": (
+        members(allow_downgrade="true"),
+        "ota.json: expected allow_downgrade as true or false, got 'true'",
+    ),
+    "downgrade_null": (
+        members(allow_downgrade=None),
+        "ota.json: expected allow_downgrade as true or false, got nothing",
+    ),
     "member_twice": (
         b'{"type":"a","type":"b"}',
         "ota.json: member 'type' is given twice",
@@ -176,7 +222,10 @@ JSON = st.recursive(
 )
 
 
-@given(st.sampled_from(["type", "url", "alt_url", "fw_info", "more"]), JSON)
+MEMBERS = ["type", "url", "alt_url", "fw_info", "id", "allow_downgrade", "more"]
+
+
+@given(st.sampled_from(MEMBERS), JSON)
 def test_any_member_value_is_read_or_refused(name: str, value: Any) -> None:
     """Nothing but FormatError."""
     with contextlib.suppress(FormatError):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cloud half of an update: profiles, publishing, cost."""
+"""What a fleet talks to: the cloud file, its topics and its certificates."""
