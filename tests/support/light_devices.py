@@ -403,7 +403,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(json.dumps(ready), flush=True)
     fleet.run(sys.stdin)
     fleet.close()
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    status = Path("/proc/self/status").read_text()
+    peak_kb = int(status.split("VmHWM:")[1].split()[0])
     result = {"peak_kb": peak_kb, "devices": fleet.ledger()}
     args.ledger.write_text(json.dumps(result))
     return 0
