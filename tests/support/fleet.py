@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -32,7 +32,6 @@ from support.light_devices import (
 )
 from support.mosquitto import Mosquitto, running
 from support.pki import Identity, Pki
-from support.process import wait_until
 from support.publishing import FileServer, package
 
 REQUEST = "fleet-1"
@@ -42,6 +41,7 @@ SIMULATOR = Path(__file__).with_name("light_devices.py")
 UNLIMITED = "max_queued_messages 0"
 READY_S = 600.0
 MEMORY_EVERY_S = 0.1
+NOTED = b'"event": "report"'
 Report = tuple[str, int | None]
 
 
@@ -179,18 +179,19 @@ def run_fleet(
         if pki and identity:
             files_ = (pki.ca, identity.certificate, identity.key)
             simulator += ["--tls", *map(str, files_)]
-        with _simulator(simulator) as (ready, stop):
-            run.connect_s = ready["seconds"]
+        with _simulator(simulator) as said:
+            run.connect_s = said("ready")["seconds"]
             run.broker_connected_kb = broker.memory_kb()
             publisher = Publisher(folder, cloud, files.folder, options)
             if kill_after:
                 publisher.start()
                 publisher.kill_after(kill_after)
+                while said("idle")["acked"] < kill_after:
+                    pass  # of an earlier stage
             began = time.monotonic()
             publisher.start()
             run.exit_code = publisher.wait()
             run.rollout_s = time.monotonic() - began
-            stop()
         run.broker_peak_kb = broker.memory_kb("VmHWM")
         run.dropped = broker.dropped()
     run.publisher_peak_kb = publisher.peak_kb
@@ -241,11 +242,13 @@ class Publisher:
     def kill_after(self, reports: int) -> None:
         """Power off, with so many reports noted."""
         assert self._process is not None
-        wait_until(
-            f"{reports} reports",
-            lambda: sum(e["event"] == "report" for e in self.events) >= reports,
-            self._process,
-        )
+        end = time.monotonic() + READY_S
+        while not self._log.exists() or self._log.read_bytes().count(NOTED) < reports:
+            if time.monotonic() > end:
+                raise AssertionError(f"not {reports} reports in {READY_S:.0f} s")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(MEMORY_EVERY_S)
+                raise AssertionError(f"the publisher ended with {code}: {self.said}")
         self._process.send_signal(signal.SIGKILL)
         self.wait()
 
@@ -263,24 +266,27 @@ class Publisher:
 
 
 @contextlib.contextmanager
-def _simulator(command: list[str]) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Its first line, and how to end it."""
+def _simulator(command: list[str]) -> Iterator[Callable[[str], dict[str, Any]]]:
+    """A function that waits for an event; at the end all have been heard."""
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdin and process.stdout
-    stdin: IO[str] = process.stdin
+    output: IO[str] = process.stdout
 
-    def stop() -> None:
-        stdin.close()
-        if process.wait(READY_S):
-            raise AssertionError(f"the devices ended with {process.returncode}")
+    def said(event: str) -> dict[str, Any]:
+        for line in output:
+            found: dict[str, Any] = json.loads(line)
+            if found["event"] == event:
+                return found
+        raise AssertionError(f"the devices ended with {process.wait()}")
 
     try:
-        line = process.stdout.readline()
-        if not line:
-            raise AssertionError(f"the devices ended with {process.wait()}")
-        yield json.loads(line), stop
+        yield said
+        process.stdin.close()
+        output.read()
+        if process.wait(READY_S):
+            raise AssertionError(f"the devices ended with {process.returncode}")
     finally:
         process.kill()
         process.wait()

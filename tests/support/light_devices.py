@@ -10,9 +10,10 @@ The clients are paho's, driven by one selector. As a program:
 
     python tests/support/light_devices.py --port P --devices N --seed S --ledger FILE
 
-prints `{"event": "ready", ...}` when all are subscribed, runs until its standard
-input ends, waits for what is under way, and writes the ledger: for each device the
-reports that the broker acknowledged.
+prints `{"event": "ready", ...}` when all are subscribed and `{"event": "idle", ...}`
+when all have said what there was to say, runs until its standard input ends, waits
+for what is under way, and writes the ledger: for each device the reports that the
+broker acknowledged.
 """
 
 from __future__ import annotations
@@ -169,6 +170,8 @@ class Fleet:
         self._to_connect: deque[Device] = deque()
         self._connecting = 0
         self._misc_at = time.monotonic() + MISC_S
+        self._quiet = False
+        self._said_idle = False
         self.devices = {
             name: self._make(name, fate, tls, address=_address(number))
             for number, (name, fate) in enumerate(fates.items())
@@ -185,7 +188,7 @@ class Fleet:
         """Until the file `stop` can be read, then until all have been heard."""
         self._selector.register(stop, READ, None)
         while not self.turn(1.0):
-            pass
+            self._say_idle()
         self._selector.unregister(stop)
         end = time.monotonic() + DRAIN_S
         while any(device.busy for device in self.devices.values()):
@@ -204,7 +207,9 @@ class Fleet:
             )
             self._flush(device)
         stop = False
-        for key, mask in self._selector.select(timeout_s):
+        events = self._selector.select(timeout_s)
+        self._quiet = not events
+        for key, mask in events:
             device = key.data
             if device is None:
                 stop = True
@@ -273,6 +278,16 @@ class Fleet:
             self._selector.modify(sock, wanted, device)
             device.registered = wanted
 
+    def _say_idle(self) -> None:
+        """Once, when nobody has anything to say for the length of a turn."""
+        if not self._quiet or self._said_idle:
+            return
+        if any(device.busy for device in self.devices.values()):
+            return
+        self._said_idle = True
+        acked = sum(len(device.acked) for device in self.devices.values())
+        print(json.dumps({"event": "idle", "acked": acked}), flush=True)
+
     # Callbacks of paho: client, user data, ...
 
     def _opened(self, _client: Any, device: Device, sock: socket.socket) -> None:
@@ -314,6 +329,7 @@ class Fleet:
         device.requests += 1
         if number == device.request:
             return  # a duplicate
+        self._said_idle = False
         device.request = number
         (device.target,) = struct.unpack_from("<I", info)
         device.todo.extend(script(device.fate))

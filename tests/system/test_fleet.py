@@ -117,6 +117,24 @@ def test_a_publisher_that_is_killed_loses_no_report(tmp_path: Path) -> None:
     assert sorted(set(run.published)) == sorted(run.fates)
 
 
+@pytest.mark.slow
+def test_a_broker_with_a_short_queue_loses_reports_and_this_is_seen(
+    tmp_path: Path,
+) -> None:
+    """Why mosquitto needs `max_queued_messages 0`, and that losses are found at all."""
+    run = run_fleet(
+        tmp_path,
+        devices=DEVICES,
+        seed=SEED,
+        shares=TALKING,
+        options=["--stages", "100", "--stop-at", "100", "--silent-after", "0.1"],
+        broker_options=["max_queued_messages 1", "max_inflight_messages 1"],
+    )
+    assert run.lost
+    assert run.dropped > 0
+    assert run.exit_code == 1
+
+
 def test_a_bad_version_stops_at_the_first_stage(tmp_path: Path) -> None:
     """Nine of ten devices roll back: 297 of 300 never hear of the update."""
     run = run_fleet(
