@@ -8,22 +8,29 @@ the devices and the publisher are processes of their own on loopback. A seeded p
 says which devices refuse, fail, roll back, vanish, stay silent, report twice or lose
 their connection with a report on its way. Every report that the broker acknowledged
 to a device must be among those that the publisher noted, device by device; 1 when
-one is lost. Devices say all they have to say at once: rates are those of this
-machine, not of a fleet. Connections are plain unless --tls is given. --kill N ends
-the publisher with N reports noted and starts it again.
+one is lost (what comes after the publisher has given up counts as lost, too).
+
+Devices say all they have to say at once: rates are those of this machine, not of a
+fleet. Connections are plain unless --tls is given. --kill N ends the publisher with N
+reports noted and starts it again when the devices have said all. --look N measures
+what the publisher does twice a second with N devices.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.fleet import UNLIMITED, FleetRun, run_fleet
+from nrfota.cloud.report import Report, Stage
+from nrfota.cloud.rollout import Policy, Rollout
+from support.fleet import REQUEST, UNLIMITED, FleetRun, memory_kb, run_fleet
 
 MINUTE_S = 60
 
@@ -63,7 +70,8 @@ def show(run: FleetRun) -> None:
     repeated = run.end.get("ignored", {}).get("repeated", 0)
     line("reports", f"{run.reports} acknowledged, {noted} noted, {repeated} repeated")
     line("outcome", f"{run.end.get('state', run.said)}: {run.end.get('reason', '')}")
-    line("dropped", f"{run.dropped} by the broker")
+    dropped = "not told" if run.dropped is None else str(run.dropped)
+    line("dropped", f"{dropped} by the broker")
     line("lost", f"{len(run.lost)}")
     for device, report in run.lost[:10]:
         line("", f"{device} {report}")
@@ -98,6 +106,20 @@ def _counts(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
+def look(devices: int) -> None:
+    """Processor time of one decision over all devices, and the memory for them."""
+    names = [f"dev-{number:07}" for number in range(devices)]
+    rollout = Rollout(REQUEST, names, policy=Policy())
+    rollout.published(rollout.order, at=1.0)
+    for name in names:
+        rollout.note(Report(name, REQUEST, Stage.ACCEPTED, 1, 2), at=2.0)
+    began = time.process_time()
+    rollout.next(3.0)
+    seconds = time.process_time() - began
+    peak_kb = memory_kb(os.getpid(), "VmRSS")
+    print(f"{devices} devices: {seconds:.3f} s a look, {peak_kb / 1024:.0f} MB")
+
+
 def main() -> int:
     """Runs it; 1 when a report was lost."""
     parser = argparse.ArgumentParser(
@@ -108,7 +130,13 @@ def main() -> int:
     add("--seed", type=int, default=1)
     add("--tls", action="store_true", help="TLS with client certificates")
     add("--kill", type=int, default=0, metavar="REPORTS", help="kill the publisher")
-    add("--silent-after", type=float, default=10.0, metavar="SECONDS")
+    add(
+        "--silent-after",
+        type=float,
+        metavar="SECONDS",
+        help="longer than a device waits for its turn here (1 s for 200 devices, "
+        "10 s at least)",
+    )
     add(
         "--queue",
         type=int,
@@ -116,7 +144,12 @@ def main() -> int:
         metavar="N",
         help="mosquitto's max_queued_messages (0: no limit; mosquitto's own is 1000)",
     )
+    add("--look", type=int, metavar="N", help="only the publisher's look at N devices")
     args = parser.parse_args()
+    if args.look:
+        look(args.look)
+        return 0
+    silent_s = args.silent_after or max(10.0, args.devices / 200)
     with tempfile.TemporaryDirectory() as folder:
         run = run_fleet(
             Path(folder),
@@ -125,7 +158,7 @@ def main() -> int:
             tls=args.tls,
             kill_after=args.kill,
             options=[
-                *("--silent-after", str(args.silent_after / MINUTE_S)),
+                *("--silent-after", str(silent_s / MINUTE_S)),
                 *("--stop-at", "10"),
             ],
             broker_options=[f"{UNLIMITED.split()[0]} {args.queue}"],

@@ -61,13 +61,16 @@ class FleetBroker(Mosquitto):
         assert self._process is not None
         return memory_kb(self._process.pid, name)
 
-    def dropped(self) -> int:
-        """Messages that found a full queue."""
-        topic = "$SYS/broker/publish/messages/dropped"
+    def dropped(self) -> int | None:
+        """Messages that found a full queue; None when the broker does not tell."""
+        topic = "$SYS/broker/publish/messages/"
         with self.client() as client:
-            client.subscribe(topic)
-            (found, *_) = client.wait_for(bool)
-        return int(found.payload)
+            client.subscribe(f"{topic}#")
+            told = client.wait_for(
+                lambda messages: any(m.topic == f"{topic}sent" for m in messages)
+            )
+        counts = {message.topic: int(message.payload) for message in told}
+        return counts.get(f"{topic}dropped")
 
 
 def memory_kb(pid: int, name: str) -> int:
@@ -88,7 +91,7 @@ class FleetRun:
     devices_peak_kb: int = 0
     publisher_peak_kb: int = 0
     rollout_s: float = 0.0
-    dropped: int = 0
+    dropped: int | None = None
     exit_code: int = 0
     end: dict[str, Any] = field(default_factory=dict)
     said: str = ""
