@@ -386,6 +386,10 @@ USAGE: dict[str, tuple[list[str], str]] = {
         ["--device", "d", "--abort", "--republish"],
         "expected --abort or --republish, got both",
     ),
+    "abort_dry": (
+        ["--device", "d", "--abort", "-n"],
+        "expected --abort or --dry-run, got both",
+    ),
     "third_place": (
         ["--device", "d", "--to", "file:///b"],
         "--to: given 2 times, but ota.json has 1 URL",
@@ -596,3 +600,32 @@ def test_a_run_that_is_killed_goes_on(site: Site, reached: int) -> None:
     assert len(times) == 150
     assert max(times.values()) <= 2
     assert len({payload for _, payload in got}) == 1
+
+
+def test_of_two_runs_that_begin_at_once_one_is_refused(site: Site) -> None:
+    """Neither knows an id: devices would be asked twice."""
+    site.package()
+    command: list[Any] = [
+        *(sys.executable, "-m", "nrfota", "publish", "--cloud", site.cloud()),
+        *("-d", site.build, *site.to, "--device", "dev-0"),
+    ]
+    with site.broker.client() as device:
+        device.subscribe("ota/device/dev-0/request")
+        runs = [
+            subprocess.Popen(
+                [str(word) for word in command],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        request = json.loads(device.wait_for(lambda got: len(got) == 1)[0].payload)
+        wait_until("a refusal", lambda: any(run.poll() is not None for run in runs))
+        topic = "ota/device/dev-0/report"
+        device.publish(topic, report("dev-0", request["id"], "confirmed"))
+        said = sorted((run.communicate()[1], run.returncode) for run in runs)
+        assert said[0] == ("", 0)
+        assert said[1][1] == 2
+        assert "another west ota-publish is at work on" in said[1][0]
+        assert len(device.messages) == 1

@@ -120,6 +120,7 @@ class World:
             view=Quiet(self),
         )
         with self._touched_files():
+            publication.begin()
             return publication.run()
 
     def check(self, url: str, want: bytes) -> Checked:

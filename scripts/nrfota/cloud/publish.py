@@ -72,11 +72,18 @@ class Publication:
         self._announced = -1
         self._more = False
 
-    def run(self) -> End:
-        """Does what is left to do."""
+    def begin(self) -> None:
+        """Takes the rollout's files, so that no other run has them."""
         self._files.open()
         try:
             self._state = self._load()
+        except BaseException:
+            self._files.close()
+            raise
+
+    def run(self) -> End:
+        """Does what is left to do, after `begin`."""
+        try:
             if self._state.end:
                 self._destroy()
                 return self._ended(self._state.end, "")
