@@ -128,9 +128,10 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(
             "--via aws-job: AWS does the rollout; use --rate, not --stages"
         )
-    from nrfota.cloud.aws_job import parse_job_rate
+    from nrfota.cloud.aws_job import check_job_timeout, parse_job_rate
 
     parse_job_rate(args.rate, args.rate_growth)
+    check_job_timeout(args.job_timeout)
 
 
 def _check_following(args: argparse.Namespace, plan: Plan, cloud: CloudProfile) -> None:
