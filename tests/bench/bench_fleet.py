@@ -70,8 +70,6 @@ def show(run: FleetRun) -> None:
     repeated = run.end.get("ignored", {}).get("repeated", 0)
     line("reports", f"{run.reports} acknowledged, {noted} noted, {repeated} repeated")
     line("outcome", f"{run.end.get('state', run.said)}: {run.end.get('reason', '')}")
-    dropped = "not told" if run.dropped is None else str(run.dropped)
-    line("dropped", f"{dropped} by the broker")
     line("lost", f"{len(run.lost)}")
     for device, report in run.lost[:10]:
         line("", f"{device} {report}")
