@@ -132,8 +132,8 @@ def main() -> int:
         "--silent-after",
         type=float,
         metavar="SECONDS",
-        help="longer than a device waits for its turn here (1 s for 200 devices, "
-        "10 s at least)",
+        help="longer than a device waits for its turn here (1 s for 200 devices, or "
+        "for 40 with TLS; 10 s at least)",
     )
     add(
         "--queue",
@@ -147,7 +147,8 @@ def main() -> int:
     if args.look:
         look(args.look)
         return 0
-    silent_s = args.silent_after or max(10.0, args.devices / 200)
+    turn_s = args.devices / (40 if args.tls else 200)
+    silent_s = args.silent_after or max(10.0, turn_s)
     with tempfile.TemporaryDirectory() as folder:
         run = run_fleet(
             Path(folder),
