@@ -12,7 +12,7 @@ CLOUD = [
 TEST = [
     *SIM,
     *CLOUD,
-    "moto[server]>=5.1,<6",
+    "moto[iotdata,s3,server]>=5.1,<6",
     "gcp-storage-emulator>=2026.7,<2028",
     "pytest>=8,<10",
     "pytest-xdist>=3.5,<4",

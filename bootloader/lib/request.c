@@ -18,7 +18,7 @@ static uint32_t status_crc(const struct boot_status *status)
 }
 
 int boot_request_write(struct boot_request *request, const struct fw_info *info,
-                       const char *path)
+                       const char *path, uint32_t flags)
 {
     size_t length = 0;
     while (length < OTA_PATH_SIZE && path[length] != '\0') {
@@ -33,6 +33,7 @@ int boot_request_write(struct boot_request *request, const struct fw_info *info,
         .size = OTA_REQUEST_SIZE,
         .command = OTA_COMMAND_UPDATE,
         .fw_info = *info,
+        .flags = flags,
     };
     memcpy(built.path, path, length);
     built.crc = request_crc(&built);
@@ -49,7 +50,8 @@ int boot_request_check(const struct boot_request *request)
         request->format != OTA_REQUEST_FORMAT ||
         request->size != OTA_REQUEST_SIZE ||
         request->crc != request_crc(request) ||
-        request->command != OTA_COMMAND_UPDATE || request->flags != 0) {
+        request->command != OTA_COMMAND_UPDATE ||
+        (request->flags & ~OTA_REQUEST_ALLOW_DOWNGRADE) != 0) {
         return OTA_E_REQUEST;
     }
     int err = fw_info_check_sizes(&request->fw_info);

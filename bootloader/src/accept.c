@@ -27,6 +27,18 @@ static int check_not_same(struct boot *boot, const struct fw_info *info)
     return is_same ? OTA_E_SAME : OTA_OK;
 }
 
+// The journal knows no version of the bootloader: only applications are
+// compared.
+static int check_version(const struct boot *boot,
+                         const struct boot_request *request)
+{
+    bool is_older =
+        !boot_is_bootloader(boot, &request->fw_info) &&
+        request->fw_info.version < boot->journal.current.info.version;
+    bool may_be = (request->flags & OTA_REQUEST_ALLOW_DOWNGRADE) != 0;
+    return is_older && !may_be ? OTA_E_DOWNGRADE : OTA_OK;
+}
+
 static bool is_in_work(const struct journal *journal,
                        const struct boot_request *request)
 {
@@ -73,6 +85,9 @@ static int accept(struct boot *boot, const struct boot_request *request)
     err = boot_check_range(boot, &request->fw_info);
     if (err == OTA_OK) {
         err = check_not_same(boot, &request->fw_info);
+    }
+    if (err == OTA_OK) {
+        err = check_version(boot, request);
     }
     if (err == OTA_OK) {
         err = enqueue(boot, request);

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 
-from nrfota.arm import BootRequest
+from nrfota.arm import BootRequest, check_downgrade
 from nrfota.errors import FormatError, UsageError
 from nrfota.fw_info import FwInfo
 from nrfota.journal import (
@@ -146,3 +146,5 @@ def _check_update(request: BootRequest, current: FwInfo, *, layout: Layout) -> N
         raise UsageError(
             f"version {info.version} is what the device runs: nothing to update"
         )
+    if not request.allow_downgrade:
+        check_downgrade(info, running=current)

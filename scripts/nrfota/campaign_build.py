@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from nrfota.board import load_board
 from nrfota.build import BuildRequest, board_path, build
-from nrfota.campaign import Firmware, Program
+from nrfota.campaign_parts import Firmware, Program
 from nrfota.errors import BuildError, UsageError
 from nrfota.image import build_image
 from nrfota.layout import Layout, default_layout_path, load_layout

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nrfota import console
-from nrfota.arm import BootRequest
+from nrfota.arm import BootRequest, check_downgrade
 from nrfota.arm_journal import armed_journal
 from nrfota.at import Link
 from nrfota.errors import OtaError, UsageError
 from nrfota.fw_info import FwInfo
 from nrfota.hexfile import write_hex
-from nrfota.journal import read_journal
+from nrfota.journal import State, Step, read_journal
 from nrfota.layout import Layout
 from nrfota.outputs import Output, write_outputs
 from nrfota.runners import Capability, Erase, Runner
@@ -57,6 +57,7 @@ class Arm:
 
     fw_info: FwInfo = field(repr=False)
     path: str | None
+    allow_downgrade: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +162,7 @@ class _Flow:
                 self._runner.check()
             if plan.provision is not None:
                 self._provision(plan.provision)
+            self._check_version()
             staged = self._stage(plan.stage) if plan.stage is not None else None
             if plan.arm is not None:
                 self._arm(plan.arm, staged)
@@ -215,16 +217,40 @@ class _Flow:
         finally:
             link.close()
 
-    def _kept_paths(self) -> frozenset[str] | None:
-        """Files that the board's journal needs; None when it cannot be read."""
+    def _check_version(self) -> None:
+        """Before minutes of staging: what the bootloader would refuse in the end.
+
+        What was just provisioned is known without asking; so is the journal that is
+        written anew. In the middle of an update it is not known what will run.
+        """
+        plan, arm = self._plan, self._plan.arm
+        known = plan.provision is not None or plan.dry_run
+        late = plan.stage is None and arms_by_journal(self._runner.capabilities)
+        if arm is None or arm.allow_downgrade or known or late:
+            return
+        state = self._journal_state()
+        running = None
+        if state is not None and state.step == Step.IDLE:
+            running = state.current
+        elif state is not None and state.step == Step.TRIAL:
+            running = state.pending  # once it is confirmed; before, all is refused
+        if running is not None:
+            check_downgrade(arm.fw_info, running=running.fw_info)
+
+    def _journal_state(self) -> State | None:
+        """What the board's journal says; None when it cannot be read."""
         if Capability.READ_FLASH not in self._runner.capabilities:
             return None
         region = self._layout.flash_region("journal")
         try:
             flash = self._runner.read_flash(region.start, region.size)
-        except OtaError:  # that there is no room is what has to be told
+        except OtaError:  # it is not what was asked for
             return None
-        state = read_journal(flash, page_size=self._layout.flash.page).state
+        return read_journal(flash, page_size=self._layout.flash.page).state
+
+    def _kept_paths(self) -> frozenset[str] | None:
+        """Files that the board's journal needs; None when it cannot be read."""
+        state = self._journal_state()
         if state is None or state.current is None:
             return None
         versions = (state.current, state.pending, *state.previous)
@@ -235,7 +261,7 @@ class _Flow:
         if path is None:  # dry run: staging would have chosen the drive
             assert self._plan.stage is not None
             path = f"E:/{self._plan.stage.name}"
-        request = BootRequest(step.fw_info, path)
+        request = BootRequest(step.fw_info, path, step.allow_downgrade)
         what = f"arm: version {step.fw_info.version} from {path}"
         if arms_by_journal(self._runner.capabilities):
             self._told.step(f"{what}, by {self._layout.flash_region('journal')}")

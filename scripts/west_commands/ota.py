@@ -74,6 +74,12 @@ class OtaFlash(_OtaCommand):
     command = "flash"
 
 
+class OtaCerts(_OtaCommand):
+    """`west ota-certs`."""
+
+    command = "certs"
+
+
 class OtaTest(_OtaCommand):
     """`west ota-test`."""
 

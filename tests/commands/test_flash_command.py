@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from nrfota import cli
 from nrfota.cli.flash_view import View, times_table
+from nrfota.ota_json import OtaJson
 from nrfota.stage import Progress
 from nrfota.update_times import StepTime
 from support.elf_builder import Elf, Section
@@ -161,6 +163,45 @@ def test_what_cannot_work_is_exit_code_2(
 ) -> None:
     assert flash(*arguments) == 2
     assert message in said(capsys)
+
+
+OLDER = ("-r", "nrfjprog", "--hex-file", "three/factory.hex", "-n")
+
+
+@pytest.fixture
+def three(folder: Path) -> None:
+    """Version 3 as factory.hex; the update is version 2."""
+    package = ("package", "-A", "3", "-u", "http://h/x", "--factory", "-o", "three")
+    assert cli.main(list(package)) == 0
+
+
+@pytest.mark.usefixtures("three")
+def test_an_update_to_an_older_version_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    capsys.readouterr()
+    assert flash(*OLDER) == 2
+    assert said(capsys) == (
+        "nrfota flash: the device runs version 3 and the update is version 2: to go "
+        "to an older version, use --allow-downgrade or "
+        '"allow_downgrade": true in ota.json'
+    )
+    assert flash(*OLDER, "--provision", "--stage") == 0  # asks for nothing
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("by", ["option", "json"])
+def test_an_update_to_an_older_version_can_be_allowed(
+    folder: Path, capsys: pytest.CaptureFixture[str], by: str
+) -> None:
+    more: tuple[str, ...] = ("--allow-downgrade",)
+    if by == "json":
+        path = folder / "build/ota/ota.json"
+        message = replace(OtaJson.unpack(path.read_bytes()), allow_downgrade=True)
+        path.write_bytes(message.pack())
+        more = ()
+    assert flash(*OLDER, *more) == 0
+    assert "==> arm: version 2" in capsys.readouterr().out
 
 
 def test_an_update_that_does_not_match_its_json_is_refused(

@@ -140,3 +140,16 @@ def test_a_file_that_is_not_in_the_modem_leaves_the_old_version(
     arm = ["--arm", "--watch", "--modem-path", "E:/none.ebin"]
     assert cli.main(["flash", *common, *arm]) == 1
     assert "expected version 2 to start, got 'app: version 1" in capsys.readouterr().err
+
+
+def test_going_back_to_an_older_version_needs_leave(
+    packages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The host reads the board's journal; the bootloader would refuse it, too."""
+    assert cli.main(["flash", *options(packages, tmp_path)]) == 0
+    back = ["flash", "-r", "sim", "-d", str(tmp_path), "--stage", "--arm", "--watch"]
+    back += ["--ebin", str(packages / "1/ota.ebin"), "--timeout", "300"]
+    assert cli.main(back) == 2
+    assert "runs version 2 and the update is version 1" in capsys.readouterr().err
+    assert cli.main([*back, "--allow-downgrade"]) == 0
+    assert "app: confirmed version 1" in capsys.readouterr().out

@@ -234,7 +234,16 @@ void bench_request(struct bench *bench, const struct bench_image *image)
 {
     assert_int_equal(OTA_OK,
                      boot_request_write(&bench->request, &image->journal.info,
-                                        image->journal.path));
+                                        image->journal.path, 0));
+}
+
+void bench_request_downgrade(struct bench *bench,
+                             const struct bench_image *image)
+{
+    assert_int_equal(OTA_OK,
+                     boot_request_write(&bench->request, &image->journal.info,
+                                        image->journal.path,
+                                        OTA_REQUEST_ALLOW_DOWNGRADE));
 }
 
 enum bench_end bench_boot(struct bench *bench, uint32_t resetreas)

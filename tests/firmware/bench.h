@@ -84,6 +84,9 @@ void bench_free(struct bench *bench);
 void bench_stage(struct bench *bench, const struct bench_image *image,
                  bool with_header);
 void bench_request(struct bench *bench, const struct bench_image *image);
+// The same, and a version below the running one may be it.
+void bench_request_downgrade(struct bench *bench,
+                             const struct bench_image *image);
 enum bench_end bench_boot(struct bench *bench, uint32_t resetreas);
 // Boots again while the engine resets itself, at most `limit` times.
 enum bench_end bench_boot_until_start(struct bench *bench, uint32_t resetreas,

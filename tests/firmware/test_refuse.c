@@ -146,6 +146,72 @@ static void refuses_the_bootloader_that_already_runs(void **state)
     bench_image_free(&same);
 }
 
+// A version with content of its own; what runs is version 1.
+static void make_version(uint32_t version)
+{
+    bench_image_free(&new_image);
+    bench_image_init(&new_image, version, BENCH_APP, 20000, version + 10,
+                     "E:/fw_2.ebin");
+    bench_stage(&bench, &new_image, true);
+}
+
+static void refuses_an_older_version(void **state)
+{
+    (void)state;
+    make_version(0);
+    bench_request(&bench, &new_image);
+    expect_refused(OTA_E_DOWNGRADE);
+}
+
+static void an_older_version_is_taken_when_the_request_allows_it(void **state)
+{
+    (void)state;
+    make_version(0);
+    bench_request_downgrade(&bench, &new_image);
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_int_equal(BOOT_REASON_TRIAL, bench.status.reason);
+    assert_int_equal(0, bench.status.app_version);
+    assert_true(bench_confirm(&bench));
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    // It is what runs now: the version before is an update again.
+    memcpy(old_image.journal.path, "E:/fw_1.ebin", 13);
+    bench_stage(&bench, &old_image, true);
+    bench_request(&bench, &old_image);
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_int_equal(1, bench.status.app_version);
+    assert_true(bench_runs(&bench, &old_image));
+}
+
+static void the_same_version_with_other_content_is_taken(void **state)
+{
+    (void)state;
+    make_version(1);
+    bench_request(&bench, &new_image);
+    assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
+    assert_int_equal(BOOT_REASON_TRIAL, bench.status.reason);
+    assert_true(bench_runs(&bench, &new_image));
+}
+
+static void leave_to_go_back_does_not_mean_the_same_again(void **state)
+{
+    (void)state;
+    memcpy(old_image.journal.path, "E:/fw_1.ebin", 13);
+    bench_request_downgrade(&bench, &old_image);
+    expect_refused(OTA_E_SAME);
+}
+
+static void a_bootloader_of_any_version_is_taken(void **state)
+{
+    (void)state;
+    struct bench_image loader;
+    bench_image_init(&loader, 0, BENCH_BOOTLOADER, 5001, 9, "E:/bl.ebin");
+    bench_stage(&bench, &loader, true);
+    bench_request(&bench, &loader);
+    enum bench_end end = bench_boot(&bench, BOOT_RESETREAS_SOFT);
+    assert_int_equal(BENCH_COPIED, end);
+    bench_image_free(&loader);
+}
+
 static void refuses_another_update_during_a_trial(void **state)
 {
     (void)state;
@@ -161,7 +227,7 @@ static void refuses_another_update_during_a_trial(void **state)
     // After the confirmation it is taken, in the boot that commits.
     bench_stage(&bench, &old_image, true);
     assert_true(bench_confirm(&bench));
-    bench_request(&bench, &old_image);
+    bench_request_downgrade(&bench, &old_image);
     assert_int_equal(BENCH_START, bench_boot(&bench, BOOT_RESETREAS_SOFT));
     assert_int_equal(BOOT_REASON_TRIAL, bench.status.reason);
     assert_int_equal(1, bench.status.app_version);
@@ -192,6 +258,11 @@ int main(void)
         TEST(refuses_bad_paths),
         TEST(refuses_what_already_runs),
         TEST(refuses_the_bootloader_that_already_runs),
+        TEST(refuses_an_older_version),
+        TEST(an_older_version_is_taken_when_the_request_allows_it),
+        TEST(the_same_version_with_other_content_is_taken),
+        TEST(leave_to_go_back_does_not_mean_the_same_again),
+        TEST(a_bootloader_of_any_version_is_taken),
         TEST(refuses_another_update_during_a_trial),
         TEST(a_request_that_was_not_cleared_is_the_same_update),
     };

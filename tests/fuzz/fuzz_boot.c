@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     current.info.version = 2;
     current.info.pbin_size = 20;
     current.info.ebin_size = 32;
-    fuzz_assert(boot_request_write(&request, &current.info, "E:/f.ebin") ==
+    fuzz_assert(boot_request_write(&request, &current.info, "E:/f.ebin", 0) ==
                 OTA_OK);
     if (setjmp(reset_jump) == 0) {
         fuzz_assert(boot_run(&boot, &ports, &config) == BOOT_START_APP);

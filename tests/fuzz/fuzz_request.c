@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_assert(info->pbin_size > 0 && info->ebin_size % 16 == 0);
         fuzz_assert(info->ebin_size - info->pbin_size - 1u < 16u);
         struct boot_request again;
-        fuzz_assert(boot_request_write(&again, info, request.path) == OTA_OK);
+        fuzz_assert(boot_request_write(&again, info, request.path,
+                                       request.flags) == OTA_OK);
         fuzz_assert(memcmp(&again, &request, sizeof again) == 0);
     }
     err = boot_status_read(&status, &read);

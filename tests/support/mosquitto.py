@@ -65,7 +65,7 @@ class Mosquitto(Server):
     ) -> None:
         super().__init__(folder, 2 if pki else 1)
         self.pki = pki
-        self._server = pki.server("broker") if pki else None
+        self.identity = pki.server("broker") if pki else None
         self._persistence = persistence
         self._acl = acl
         self._options = tuple(options)
@@ -108,15 +108,15 @@ class Mosquitto(Server):
                 "autosave_interval 0",
             ]
         lines += [f"listener {self.port} 127.0.0.1", "allow_anonymous true"]
-        if self.pki is not None and self._server is not None:
+        if self.pki is not None and self.identity is not None:
             acl = self.folder / "acl"
             acl.write_text(self._acl)
             acl.chmod(0o600)
             lines += [
                 f"listener {self.tls_port} 127.0.0.1",
                 f"cafile {self.pki.ca}",
-                f"certfile {self._server.certificate}",
-                f"keyfile {self._server.key}",
+                f"certfile {self.identity.certificate}",
+                f"keyfile {self.identity.key}",
                 "require_certificate true",
                 "use_identity_as_username true",
                 f"acl_file {acl}",

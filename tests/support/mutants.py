@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 from nrfota.build import BuildRequest, build
-from nrfota.campaign import Firmware
 from nrfota.campaign_build import build_firmware
+from nrfota.campaign_parts import Firmware
 from nrfota.outputs import read_input
 from nrfota.package import read_segments
 from support.firmware import ROOT, build_dir

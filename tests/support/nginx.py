@@ -65,7 +65,7 @@ class Nginx(Server):
         self.root = folder / "www"
         self.root.mkdir(exist_ok=True)
         self._pki = pki
-        self._server = pki.server("files") if pki else None
+        self.identity = pki.server("files") if pki else None
         self._slow_rate = slow_rate
         self._locations = locations
 
@@ -155,11 +155,11 @@ class Nginx(Server):
 
     def _servers(self) -> str:
         plain = f"server {{ listen 127.0.0.1:{self.port};\n{self._places()}}}\n"
-        if self._pki is None or self._server is None:
+        if self._pki is None or self.identity is None:
             return plain
         own = (
-            f"ssl_certificate {self._server.certificate};"
-            f" ssl_certificate_key {self._server.key};"
+            f"ssl_certificate {self.identity.certificate};"
+            f" ssl_certificate_key {self.identity.key};"
             f" ssl_client_certificate {self._pki.ca}; ssl_verify_client optional;\n"
         )
         return (

@@ -101,6 +101,12 @@ class Server:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process, for signals that are no end."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Starts it and returns when all its ports answer."""
         for attempt in range(5):

@@ -84,7 +84,7 @@ class FileServer:
         self.faults = Faults()
         self.requests: list[tuple[str, str]] = []
         self.authorization: list[str | None] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, self))
+        self._server = _Quiet(("127.0.0.1", 0), partial(_Files, self))
         self._scheme = "https" if context else "http"
         if context is not None:
             self._server.socket = context.wrap_socket(
@@ -104,6 +104,11 @@ class FileServer:
     def url(self, name: str) -> str:
         """Of a file."""
         return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}/{name}"
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """A client that went away is no error."""
 
 
 class _Files(BaseHTTPRequestHandler):

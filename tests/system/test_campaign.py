@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from nrfota import cli
-from nrfota.campaign import STORIES, Maker, Story
+from nrfota.campaign import STORIES, Maker
+from nrfota.campaign_parts import Story
 from nrfota.runners.campaign import (
     Options,
     Report,

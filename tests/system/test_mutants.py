@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from nrfota.campaign import Firmware, Maker
+from nrfota.campaign import Maker
+from nrfota.campaign_parts import Firmware
 from nrfota.runners.campaign import Options, Report, run_campaign
 from support.mutants import MUTANTS, firmware, mutant
 

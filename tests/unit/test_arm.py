@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -28,13 +29,23 @@ def test_every_field_is_where_the_specification_has_it() -> None:
     assert struct.unpack_from("<I", data, 192) == (zlib.crc32(data[:192]),)
 
 
-def test_unpack_takes_what_pack_made() -> None:
-    assert BootRequest.unpack(REQUEST.pack()) == REQUEST
+def test_leave_to_go_to_an_older_version_is_bit_0_of_the_flags() -> None:
+    data = replace(REQUEST, allow_downgrade=True).pack()
+    assert data[124:128] == b"\1\0\0\0"
+    assert data[:124] + data[128:192] == (
+        REQUEST.pack()[:124] + REQUEST.pack()[128:192]
+    )
+
+
+@pytest.mark.parametrize("leave", [False, True], ids=["newer", "any"])
+def test_unpack_takes_what_pack_made(leave: bool) -> None:
+    request = replace(REQUEST, allow_downgrade=leave)
+    assert BootRequest.unpack(request.pack()) == request
 
 
 def test_the_key_is_not_shown() -> None:
     assert "kkkk" not in repr(REQUEST)
-    assert repr(REQUEST) == "BootRequest(path='E:/fw_7.ebin')"
+    assert repr(REQUEST) == ("BootRequest(path='E:/fw_7.ebin', allow_downgrade=False)")
 
 
 @pytest.mark.parametrize("path", ["", "fw", "E:fw", "E:/" + "x" * 61, "E:/a b"])
@@ -58,7 +69,8 @@ def broken(offset: int, data: bytes) -> bytes:
         (broken(4, b"\2"), "expected format 0x00000001, got 0x00000002"),
         (broken(6, b"\0"), "expected size 0x000000c4"),
         (broken(8, b"\2"), "expected command 0x00000001"),
-        (broken(124, b"\1"), "expected flags 0x00000000"),
+        (broken(124, b"\2"), "expected flags 0x00000000, got 0x00000002"),
+        (broken(124, b"\1\0\0\x80"), "expected flags 0x00000001, got 0x80000001"),
         (REQUEST.pack()[:-1] + b"\0", "expected crc 0x"),
         (broken(191, b"x"), "expected a path ended and padded with NUL"),
         (broken(128, b"/"), "modem path: expected DRIVE:/NAME"),

@@ -113,6 +113,16 @@ def test_an_update_of_the_bootloader_is_taken() -> None:
     assert armed(FACTORY, request).state.pending is not None
 
 
+def test_an_older_version_is_taken_with_leave() -> None:
+    request = BootRequest(info(0), "E:/fw_0.ebin", allow_downgrade=True)
+    assert armed(FACTORY, request).state.pending == Version(info(0), "E:/fw_0.ebin")
+
+
+def test_a_bootloader_has_no_version_to_compare_with() -> None:
+    request = BootRequest(info(0, base=0xF6000), "E:/boot.ebin")
+    assert armed(FACTORY, request).state.pending is not None
+
+
 @pytest.mark.parametrize("kept", range(4), ids=lambda kept: f"{kept} kept")
 def test_a_cut_while_the_tool_writes_leaves_a_device_that_starts(kept: int) -> None:
     """Whatever part of the new page got written, the old one or all of it counts."""
@@ -193,9 +203,13 @@ def test_a_journal_that_cannot_be_built_upon_is_refused(
             "of at most 24576 bytes at 0x000f6000, got 24577",
         ),
         (BootRequest(replace(OLD.fw_info, version=9), "E:/a"), "nothing to update"),
+        (
+            BootRequest(info(0), "E:/a"),
+            "the device runs version 1 and the update is version 0: to go to an older",
+        ),
         (BootRequest(info(2), ""), "modem path: expected DRIVE:/NAME"),
     ],
-    ids=["elsewhere", "too_large", "same_image", "no_path"],
+    ids=["elsewhere", "too_large", "same_image", "older", "no_path"],
 )
 def test_what_the_bootloader_would_refuse_is_refused(
     request_: BootRequest, message: str

@@ -209,6 +209,11 @@ def test_a_build_renders_the_header_and_one_without_removes_it(
         with pytest.raises(BuildError, match="CMake could not configure"):
             build(request, run=lambda command: 1)
         assert header.is_file() == (cloud is not None)
+    # One that a product wrote itself, for --cmake-arg=-DAPP_CLOUD=ON.
+    header.write_text("#define CLOUD_TLS 0\n")
+    with pytest.raises(BuildError):
+        build(BuildRequest(build_dir=tmp_path / "build"), run=lambda command: 1)
+    assert header.is_file()
 
 
 @pytest.mark.parametrize("name", ["aws", "gcp", "mqtt"])

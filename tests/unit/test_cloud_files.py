@@ -66,6 +66,13 @@ def test_each_role_has_one_name_in_the_modem(fleet: CloudProfile, tmp_path: Path
     assert "PRIVATE" not in repr(checked)
 
 
+def test_the_names_are_the_specs_table(fleet: CloudProfile) -> None:
+    """SPEC.md 15: the firmware and other tools rely on it."""
+    spec = (default_templates().parent / "SPEC.md").read_text()
+    rows = re.findall(r"^\| (\w+\.\w+) \| `(\w+\.pem)` \|$", spec, re.MULTILINE)
+    assert rows == [(file.role, file.store_name) for file in check(fleet).files]
+
+
 def test_store_names_are_names_that_the_modem_takes() -> None:
     """AT+CCERTDOWN: 5 to 128 characters that end with .pem or .der."""
     for name in STORE_NAMES:
@@ -229,11 +236,13 @@ def test_a_key_that_everybody_can_read_is_a_notice(
 def test_elliptic_curves_are_a_notice(fleet: CloudProfile, tmp_path: Path) -> None:
     """The modem is known to fail with them."""
     (tmp_path / "ca.pem").write_bytes(certificate_pem(ec_key()))
+    (tmp_path / "web.pem").write_bytes(certificate_pem(RSA) + certificate_pem(ec_key()))
     write_pair(tmp_path / "own", "dev-1", ec_key())
     notices = check(fleet).notices
     assert [note.split(" ")[0] for note in notices] == [
         f"{tmp_path}/ca.pem",
         f"{tmp_path}/own/dev-1.pem",
+        f"{tmp_path}/web.pem",
     ]
     assert all("has an elliptic curve key; some firmware" in note for note in notices)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from nrfota.at import Link
 from nrfota.ebin import seal
 from nrfota.errors import LinkError, NoDeviceError, OtaError, UsageError
 from nrfota.flash import Arm, Flashed, Plan, Ports, Provision, Stage, Told, flash
+from nrfota.journal import Record, RecordType, Step, Version, build_page
 from nrfota.runners import Capability, Erase
 from nrfota.runners.base import EVERYTHING
 from nrfota.stage import StageOptions
@@ -38,6 +40,7 @@ class Board:
         self.brings_console = True
         self.after_update = 2
         self.missing: Exception | None = None
+        self.journal = b"\xff" * 8192
 
     def check(self) -> None:
         self.calls.append("check")
@@ -57,7 +60,8 @@ class Board:
         self.console.reply(b"app: version %d running\r\n" % version)
 
     def read_flash(self, address: int, size: int) -> bytes:
-        raise AssertionError("not used")
+        assert (address, size) == (0xFC000, 8192)
+        return self.journal
 
     def modem_link(self) -> Link | None:
         self.calls.append("modem")
@@ -156,6 +160,65 @@ def test_the_old_version_after_arming_is_a_failure(board: Board) -> None:
     with pytest.raises(OtaError, match="expected version 2 to start"):
         run(board, PLAN)
     assert board.calls[-1] == "close"
+
+
+def journal(version: int, step: Step = Step.IDLE, pending: int = 0) -> bytes:
+    """The journal of a board that runs `version`."""
+    records = (
+        Record(RecordType.CURRENT, Version(replace(INFO, version=version), "").pack()),
+        Record(RecordType.PENDING, Version(replace(INFO, version=pending), "").pack()),
+        Record(RecordType.STEP, struct.pack("<Ii", step, 0)),
+    )
+    return build_page(records, sequence=1, page_size=4096) + b"\xff" * 4096
+
+
+STAGED = Plan(stage=STAGE, arm=Arm(INFO, None), watch=2)
+
+
+@pytest.mark.parametrize(
+    "flash", [journal(3), journal(1, Step.TRIAL, 3)], ids=["runs", "on_trial"]
+)
+@pytest.mark.parametrize("stage", [STAGE, None], ids=["staged", "staged_before"])
+def test_an_older_version_is_refused_before_anything_is_sent(
+    board: Board, stage: Stage | None, flash: bytes
+) -> None:
+    board.journal = flash
+    message = (
+        "the device runs version 3 and the update is version 2: to go to an older "
+        "version, use --allow-downgrade"
+    )
+    with pytest.raises(UsageError, match=message):
+        run(board, Plan(stage=stage, arm=Arm(INFO, "E:/fw.ebin")))
+    assert board.calls == ["check", "close"]
+
+
+def test_an_older_version_is_asked_for_with_leave(board: Board) -> None:
+    board.journal = journal(3)
+    run(board, replace(STAGED, arm=Arm(INFO, None, allow_downgrade=True)))
+    assert BootRequest.unpack(board.ram[0x2003FC00]).allow_downgrade
+
+
+@pytest.mark.parametrize(
+    "flash",
+    [
+        *(b"\xff" * 8192, bytes(8192), journal(2), journal(1)),
+        *(journal(3, Step.PROGRAM, 9), journal(3, Step.TRIAL, 1)),
+    ],
+    ids=["blank", "protected", "the_same", "older", "in_work", "on_trial"],
+)
+def test_what_may_run_is_for_the_bootloader_to_judge(
+    board: Board, flash: bytes
+) -> None:
+    board.journal = flash
+    run(board, STAGED)
+    assert not BootRequest.unpack(board.ram[0x2003FC00]).allow_downgrade
+
+
+def test_any_bootloader_may_be_asked_for(board: Board) -> None:
+    """Its version is in no journal."""
+    board.journal = journal(3)
+    loader = replace(INFO, fp_base=0xF6000)
+    run(board, replace(STAGED, arm=Arm(loader, None)))
 
 
 def test_silence_is_a_failure(board: Board) -> None:

@@ -11,6 +11,8 @@
 #define OTA_REQUEST_FORMAT 1u
 #define OTA_REQUEST_SIZE 196u
 #define OTA_COMMAND_UPDATE 1u
+// Flags. An application older than the one that runs is accepted, too.
+#define OTA_REQUEST_ALLOW_DOWNGRADE 0x1u
 
 struct boot_request {
     uint32_t magic;
@@ -31,11 +33,12 @@ _Static_assert(offsetof(struct boot_request, path) == 128, "SPEC 4");
 _Static_assert(offsetof(struct boot_request, crc) == 192, "SPEC 4");
 
 // Fills `request` (usually the one at ram.boot_request). The bytes are complete
-// when it returns; the caller then resets the chip. OTA_E_SIZE, OTA_E_PATH when
-// the bootloader would refuse it anyway; then nothing is written.
+// when it returns; the caller then resets the chip. `flags` is 0 or
+// OTA_REQUEST_ALLOW_DOWNGRADE. OTA_E_REQUEST, OTA_E_SIZE, OTA_E_PATH when the
+// bootloader would refuse it anyway; then nothing is written.
 OTA_CHECKED int boot_request_write(struct boot_request *request,
-                                   const struct fw_info *info,
-                                   const char *path);
+                                   const struct fw_info *info, const char *path,
+                                   uint32_t flags);
 
 // OTA_OK when magic, format, size, command, flags, crc, path and sizes hold.
 // OTA_E_REQUEST, OTA_E_SIZE, OTA_E_PATH otherwise.

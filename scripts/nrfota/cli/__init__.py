@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "package": "nrfota.cli.package",
     "inspect": "nrfota.cli.inspect",
     "flash": "nrfota.cli.flash",
+    "certs": "nrfota.cli.certs",
     "test": "nrfota.cli.test",
     "sim": "nrfota.cli.sim",
     "publish": "nrfota.cli.publish",

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nrfota.arm import check_downgrade
 from nrfota.errors import OtaError, UsageError, VerifyError
 from nrfota.flash import Arm, Plan, Provision, Stage, arms_by_journal
 from nrfota.outputs import Output, read_input, write_outputs
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from nrfota.cli.flash_view import View
     from nrfota.fw_info import FwInfo
     from nrfota.layout import Layout
+    from nrfota.ota_json import OtaJson
 
 FACTORY = "ota/factory.hex"
 EBIN = "ota/ota.ebin"
@@ -46,7 +48,11 @@ def make_plan(
                 f"nothing to provision: expected {args.build_dir / FACTORY} (made by "
                 "west ota-package --factory), --hex-file or --elf-file"
             )
-    update, data = _update(args, needed=bool(named & {"stage", "arm"}))
+    message, data = _update(args, needed=bool(named & {"stage", "arm"}))
+    update = message.fw_info if message is not None else None
+    allow_downgrade = args.allow_downgrade or (
+        message is not None and message.allow_downgrade
+    )
     arming = "arm" in wanted and update is not None
     staging = "stage" in wanted and data is not None
     if update and _same(update, installed) and not named & {"stage", "arm"}:
@@ -59,13 +65,17 @@ def make_plan(
     if not can_arm and not named:
         view.note("this runner cannot ask for an update: provisioning only")
         arming = staging = False
+    if arming and update is not None and installed is not None and not allow_downgrade:
+        check_downgrade(update, running=installed)
     watch = None
     if "watch" in wanted:
         watch = _watched(args, update if arming else None, installed, named=named)
     plan = Plan(
         provision=provision,
         stage=_stage(args, update, data, view) if staging else None,
-        arm=Arm(update, args.modem_path) if arming and update is not None else None,
+        arm=Arm(update, args.modem_path, allow_downgrade)
+        if arming and update is not None
+        else None,
         reset=args.reset,
         watch=watch,
         timeout_s=args.timeout,
@@ -159,8 +169,8 @@ def _made_factory(
 
 def _update(
     args: argparse.Namespace, *, needed: bool
-) -> tuple[FwInfo | None, bytes | None]:
-    """The update's fw_info and file, checked against each other."""
+) -> tuple[OtaJson | None, bytes | None]:
+    """The update's message and file, checked against each other."""
     from nrfota.ebin import Ebin, open_ebin
     from nrfota.ota_json import OtaJson
 
@@ -169,15 +179,16 @@ def _update(
     asked = needed or args.ebin is not None or args.ota_json is not None
     if not asked and not (ebin.is_file() and ota_json.is_file()):
         return None, None
-    info = OtaJson.unpack(read_input(ota_json)).fw_info
+    message = OtaJson.unpack(read_input(ota_json))
+    info = message.fw_info
     if args.modem_path and not args.stage and not ebin.is_file():
-        return info, None
+        return message, None
     data = read_input(ebin)
     try:
         open_ebin(Ebin.unpack(data, trusted=info), info)
     except OtaError as error:
         raise VerifyError(f"{ebin} is not what {ota_json} is for: {error}") from error
-    return info, data
+    return message, data
 
 
 def _watched(

@@ -17,7 +17,7 @@ from nrfota.cloud.fetch import shown
 
 if TYPE_CHECKING:
     from nrfota.cloud.profile import CloudProfile
-    from nrfota.cloud.publish import End
+    from nrfota.cloud.publish_parts import End
     from nrfota.cloud.publish_plan import Plan
     from nrfota.cloud.rollout import Rollout, Summary
 
@@ -26,14 +26,19 @@ COLUMNS = (
     *("updating", "confirmed", "already", "rolled_back", "refused", "failed"),
 )
 LINE_EVERY_S = 10.0
+DRAW_EVERY_S = 0.9
 
 
 class PublishView:
-    """Prints; `quiet` for --json, which has standard output for itself."""
+    """Prints; `quiet` for --json, which has standard output for itself.
+
+    Counting a large fleet takes a while, so it is done no more often than needed.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._live: Any = None
+        self._last: tuple[Rollout, float, bool] | None = None
         self._said = ""
         self._said_at = -LINE_EVERY_S
 
@@ -47,6 +52,9 @@ class PublishView:
         trace: TracebackType | None,
     ) -> None:
         if self._live is not None:
+            if self._last is not None:
+                rollout, now, connected = self._last
+                self._draw(rollout, now, connected=connected)
             self._live.stop()
             self._live = None
 
@@ -62,15 +70,20 @@ class PublishView:
         """The fleet, now."""
         if self._quiet:
             return
-        if sys.stdout.isatty():
+        self._last = (rollout, now, connected)
+        at = time.monotonic()
+        drawn = sys.stdout.isatty()
+        if at - self._said_at < (DRAW_EVERY_S if drawn else LINE_EVERY_S):
+            return
+        self._said_at = at
+        if drawn:
             self._draw(rollout, now, connected=connected)
             return
         text = one_line(rollout.summary(now))
         if not connected:
             text += "; the broker is away"
-        at = time.monotonic()
-        if text != self._said and at - self._said_at >= LINE_EVERY_S:
-            self._said, self._said_at = text, at
+        if text != self._said:
+            self._said = text
             self.note(text)
 
     def _print(self, text: str) -> None:
@@ -84,6 +97,7 @@ class PublishView:
             print(text, flush=True)
 
     def _draw(self, rollout: Rollout, now: float, *, connected: bool) -> None:
+        from rich.console import Console
         from rich.live import Live
         from rich.table import Table
 
@@ -103,7 +117,7 @@ class PublishView:
         for reason, count in sorted(rollout.summary(now).failures.items()):
             table.add_row(f"[red]{reason}[/red]", str(count))
         if self._live is None:
-            self._live = Live(table, auto_refresh=False)
+            self._live = Live(table, console=Console(), auto_refresh=False)
             self._live.start()
         self._live.update(table, refresh=True)
 

@@ -35,7 +35,7 @@ def client(service: str, *, iot_host: str = "") -> Any:
     if service == "iot-data" and iot_host and not stands_in:
         endpoint = f"https://{iot_host}"
     with aws_errors(service):
-        return boto3.client(
+        return boto3.session.Session().client(
             service,
             region_name=region[1] if region else None,
             endpoint_url=endpoint,

@@ -23,6 +23,8 @@ from nrfota.render import make_environment
 
 NAME = "cloud_config.h"
 TEMPLATE = "cloud_config.h.j2"
+# In the first lines of what the template makes.
+MARK = b"Rendered from a cloud file"
 
 
 def c_string(text: str) -> str:
@@ -73,5 +75,7 @@ def write_config(
 
 
 def remove_config(folder: Path) -> None:
-    """Removes the header of an earlier build."""
-    (folder / NAME).unlink(missing_ok=True)
+    """Removes what an earlier build rendered; a header of somebody else's stays."""
+    path = folder / NAME
+    if path.is_file() and MARK in path.read_bytes()[:200]:
+        path.unlink()

@@ -119,8 +119,7 @@ def check_device_files(
         f"{file.path} has an elliptic curve key; some firmware of the modem cannot "
         "verify a server with such keys: use RSA until yours was tried"
         for file in files
-        if file.store_name in (CA_NAME, CERT_NAME)
-        and any(map(_is_ecc, _certificates(file)))
+        if not file.secret and any(map(_is_ecc, _certificates(file)))
     ]
     if cloud.login is not None:
         notices += _check_password(cloud.login.password_file, cloud.path, "login")

@@ -24,6 +24,8 @@ from nrfota.errors import FormatError, OtaError, UnreachableError
 
 WINDOW = 100
 OPEN_S = 20.0
+# With TLS 1.3 a broker refuses a certificate after the handshake, by hanging up.
+MAX_DROPPED = 2
 PROGRESS_S = 60.0
 QOS = 1
 KEEPALIVE_S = 60
@@ -52,6 +54,7 @@ class MqttLink:
         self._refused = ""
         self._subscribed = False
         self._online = False
+        self._dropped = 0  # connections that ended before the broker took us
         self._client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -98,7 +101,10 @@ class MqttLink:
             ) from None
         self._client.loop_start()
         with self._changed:
-            self._changed.wait_for(lambda: self.connected or self._refused, OPEN_S)
+            self._changed.wait_for(
+                lambda: self.connected or self._refused or self._dropped >= MAX_DROPPED,
+                OPEN_S,
+            )
         if self._refused:
             self._stop()
             raise UnreachableError(f"{self._name} {self._refused}")
@@ -216,6 +222,7 @@ class MqttLink:
         self, client: Any, data: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
         with self._changed:
+            self._dropped += not self._online
             self._online = self._subscribed = False
             self._changed.notify_all()
 

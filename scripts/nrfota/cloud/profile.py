@@ -39,7 +39,7 @@ PROFILES = ("aws", "gcp", "mqtt")
 # As many as AT+CMQTTCONNECT takes; AWS IoT Core bends what is outside 30..1200.
 KEEPALIVE_S = {"aws": (30, 1200), "gcp": (1, 64800), "mqtt": (1, 64800)}
 TELEMETRY_S = (1, 604_800)
-MAX_HOST = 240  # "tcp://HOST:PORT" is at most 256
+MAX_HOST = 240  # AT+CMQTTCONNECT: "tcp://HOST:PORT" is at most 256
 MAX_USER = 256
 MAX_CLIENT_ID = 128
 MAX_APN = 100
@@ -89,7 +89,7 @@ class Login:
         """Reads it; raises UsageError or FormatError, never with the text in it."""
         text = yaml_source.read_text(self.password_file)
         password = text.removesuffix("\n").removesuffix("\r")
-        if not 1 <= len(password) <= MAX_USER or not PLAIN.match(password):
+        if len(password) > MAX_USER or not PLAIN.match(password):
             raise FormatError(
                 f"{self.password_file}: expected one line of 1 to {MAX_USER} printable "
                 'ASCII characters without " and \\'
@@ -169,7 +169,7 @@ def parse_cloud(text: str, *, path: Path = Path("cloud.yml")) -> CloudProfile:
         jobs="jobs" in top and top.flag("jobs"),
         tls=tls,
         https_ca=_https_ca(top, folder),
-        login=_login(top.mapping("login"), folder) if "login" in top else None,
+        login=_fleet_login(top, folder),
         topics=_topics(top, profile),
         operator=_operator(top, folder, tls=tls, reach=(host, port)),
         path=path,
@@ -311,15 +311,28 @@ def _https_ca(top: Node, folder: Path) -> Path | None:
     return _file(node, "ca", folder)
 
 
-def _login(node: Node, folder: Path) -> Login:
+def _fleet_login(top: Node, folder: Path) -> Login | None:
+    if "login" not in top:
+        return None
+    node = top.mapping("login")
     node.allow(("user", "password_file"))
-    user = node.text("user")
-    if not 1 <= len(user) <= MAX_USER or not PLAIN.match(user):
-        raise FormatError(
-            f"{node.where}: expected user as 1 to {MAX_USER} printable ASCII "
-            f'characters without " and \\, got {user[:40]!r}'
-        )
+    return _login(node, folder)
+
+
+def _login(node: Node, folder: Path) -> Login:
+    user = _plain(node, "user", MAX_USER)
     return Login(user, _file(node, "password_file", folder))
+
+
+def _plain(node: Node, key: str, limit: int) -> str:
+    """Text that an AT command can carry."""
+    text = node.text(key)
+    if len(text) > limit or not PLAIN.match(text):
+        raise FormatError(
+            f"{node.where}: expected {key} as 1 to {limit} printable ASCII "
+            f'characters without " and \\, got {text[:40]!r}'
+        )
+    return text
 
 
 def _topics(top: Node, profile: str) -> Topics:
@@ -333,35 +346,29 @@ def _topics(top: Node, profile: str) -> Topics:
     def text(key: str, default: str) -> str:
         return node.text(key) if key in node else default
 
+    # What the accessors refuse has its place already; what Topics refuses has not.
+    values = (
+        text("request", topics.request),
+        None if topics.group is None else text("group", topics.group),
+        text("report", topics.report),
+        text("telemetry", topics.telemetry),
+    )
     try:
-        return Topics(
-            request=text("request", topics.request),
-            group=None if topics.group is None else text("group", topics.group),
-            report=text("report", topics.report),
-            telemetry=text("telemetry", topics.telemetry),
-        )
+        return Topics(*values)
     except FormatError as error:
-        problem = str(error)
-        raise FormatError(
-            problem if problem.startswith(node.where) else f"{node.where}: {problem}"
-        ) from None
+        raise FormatError(f"{node.where}: {error}") from None
 
 
 def _operator(
     top: Node, folder: Path, *, tls: Tls | None, reach: tuple[str, int]
 ) -> Operator:
     host, port = reach
-    ca = tls.ca if tls is not None else None
+    ca = tls.ca if tls else None
     if "operator" not in top:
         return Operator(host, port, "publisher", ca, None, None, None)
     node = top.mapping("operator")
-    node.allow(
-        (),
-        optional=(
-            *("client_id", "ca", "cert", "key", "user", "password_file"),
-            *("host", "port"),
-        ),
-    )
+    names = ("client_id", "ca", "cert", "key", "user", "password_file", "host", "port")
+    node.allow((), optional=names)
     cert, key = _pair(node, folder, each=False)
     if "ca" in node:
         ca = _file(node, "ca", folder)
@@ -378,26 +385,13 @@ def _operator(
     return Operator(
         host=_host(node) if "host" in node else host,
         port=_number(node, "port", (1, 65535), default=port),
-        client_id=_client_id(node),
+        client_id=(
+            _plain(node, "client_id", MAX_CLIENT_ID)
+            if "client_id" in node
+            else "publisher"
+        ),
         ca=ca,
         cert=cert,
         key=key,
-        login=_operator_login(node, folder) if login else None,
+        login=_login(node, folder) if login else None,
     )
-
-
-def _operator_login(node: Node, folder: Path) -> Login:
-    names = ("user", "password_file")
-    return _login(Node({key: node.values[key] for key in names}, node.where), folder)
-
-
-def _client_id(node: Node) -> str:
-    if "client_id" not in node:
-        return "publisher"
-    text = node.text("client_id")
-    if not 1 <= len(text) <= MAX_CLIENT_ID or not PLAIN.match(text):
-        raise FormatError(
-            f"{node.where}: expected client_id as 1 to {MAX_CLIENT_ID} printable ASCII "
-            f'characters without " and \\, got {text[:40]!r}'
-        )
-    return text

@@ -12,14 +12,13 @@ Rule 4: bytes are checked at every URL before each run's first publish.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Sequence
 
-from nrfota.cloud.fetch import Checked, shown
+from nrfota.cloud.fetch import Checked, expires_at, shown
 from nrfota.cloud.keys import destroy
 from nrfota.cloud.link import Arrival, Message, Reports, Sender
-from nrfota.cloud.publish_plan import Plan, Via
+from nrfota.cloud.publish_parts import End, Options, Ports, View
+from nrfota.cloud.publish_plan import Plan, Via, needed_by
 from nrfota.cloud.publish_state import (
     State,
     StateFiles,
@@ -28,75 +27,19 @@ from nrfota.cloud.publish_state import (
     replay,
     report_event,
 )
-from nrfota.cloud.report import Report
-from nrfota.cloud.rollout import Done, Noted, Publish, Rollout, Stop, Summary
-from nrfota.cloud.stores import Place, Store, Upload, upload
+from nrfota.cloud.report import WITH_REASON, Report
+from nrfota.cloud.rollout import Done, Noted, Publish, Rollout, Stop
+from nrfota.cloud.stores import Upload, upload
 from nrfota.errors import FormatError, OtaError, UsageError
 
 # Delivered messages that may wait for their note.
 NOTE_EVERY = 20
 # How long a rollout rests between two looks at all its devices.
 LOOK_EVERY_S = 0.5
+# The file is looked at again before a publish so much later.
+CHECK_EVERY_S = 600.0
 # Reports that were kept for us come within this after a new start.
 SETTLE_S = 1.0
-
-
-class View(Protocol):
-    """Shows what happens."""
-
-    def step(self, text: str) -> None:
-        """A step begins."""
-
-    def note(self, text: str) -> None:
-        """Something worth knowing."""
-
-    def progress(self, rollout: Rollout, now: float, *, connected: bool) -> None:
-        """The fleet, now."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """The world."""
-
-    open_store: Callable[[Place], Store]
-    check: Callable[[str, bytes], Checked]
-    open_link: Callable[[], tuple[Sender, Reports]]
-    now: Callable[[], float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How far to go."""
-
-    upload: bool = True
-    force: bool = False
-    allow_one_url: bool = False
-    follow: bool = True
-    timeout_s: float | None = None
-    republish: bool = False
-    keep_keys: bool = False
-    abort: bool = False
-
-
-@dataclass
-class End:
-    """How it ended; `state` is complete, incomplete, stopped, timeout, published or
-    aborted."""
-
-    state: str
-    reason: str
-    id: str
-    version: int
-    summary: Summary
-    stages: list[Summary] = field(default_factory=list)
-    ignored: dict[str, int] = field(default_factory=dict)
-    urls: list[Checked] = field(default_factory=list)
-    keys: str = "kept"
-
-    @property
-    def exit_code(self) -> int:
-        """0 when there is nothing left to do."""
-        return 0 if self.state in ("complete", "published", "aborted") else 1
 
 
 class Publication:
@@ -119,6 +62,7 @@ class Publication:
         self._cleared: set[str] = set()
         self._ignored: dict[str, int] = {}
         self._urls: list[Checked] = []
+        self._checked_at = 0.0
 
     def run(self) -> End:
         """Does what is left to do."""
@@ -126,6 +70,7 @@ class Publication:
         try:
             self._state = self._load()
             if self._state.end:
+                self._destroy()
                 return self._ended(self._state.end, "")
             if not self._options.abort and not self._all_published():
                 self._upload()
@@ -139,8 +84,9 @@ class Publication:
                 forget = self._finish(end, sender)
                 return end
             finally:
-                reports.close(forget=forget)
-                sender.close(forget=forget)
+                ports: tuple[Sender | Reports, ...] = (reports, sender)
+                for port in {id(port): port for port in ports}.values():
+                    port.close(forget=forget)
         finally:
             self._files.close()
 
@@ -198,6 +144,8 @@ class Publication:
             self._files.save(self._state)
 
     def _check(self) -> None:
+        self._checked_at = self._ports.now()
+        self._urls.clear()
         problems: list[OtaError] = []
         for url in self._plan.urls:
             self._view.step(f"fetching {shown(url)}")
@@ -215,6 +163,9 @@ class Publication:
                 else "no ranges: a download that stops begins again"
             )
             self._view.note(f"{checked.size} bytes are right; {resumes}")
+            until = expires_at(url)
+            if until is not None:
+                self._view.note(f"presigned until {until:%Y-%m-%d %H:%M} UTC")
         if problems and not (self._options.allow_one_url and self._urls):
             raise problems[0]
 
@@ -251,13 +202,14 @@ class Publication:
         rollout, options = self._rollout, self._options
         self._clear(sender, everybody=False)
         self._view.progress(rollout, now, connected=reports.connected)
+        if not options.follow and self._all_published():
+            return self._ended("published", "not followed")
         step = Stop(reports.ended) if reports.ended else rollout.next(now)
         if reports.finished and not isinstance(step, Stop):
             step = Done()
         match step:
             case Publish(devices, stage):
                 self._publish(sender, devices, stage)
-                return None
             case Stop(reason):
                 sender.stop(reason)
                 return self._ended("stopped", reason)
@@ -271,8 +223,6 @@ class Publication:
                 if silent:
                     return self._ended("incomplete", f"{silent} devices are silent")
                 return self._ended("complete", "")
-        if not options.follow and self._all_published():
-            return self._ended("published", "not followed")
         if options.timeout_s is not None and now - started >= options.timeout_s:
             summary = rollout.summary(now)
             left = summary.total - summary.settled
@@ -289,6 +239,8 @@ class Publication:
 
     def _publish(self, sender: Sender, devices: Sequence[str], stage: int) -> None:
         plan, counts = self._plan, self._rollout.counts
+        if self._ports.now() - self._checked_at >= CHECK_EVERY_S:
+            self._check()  # a presigned URL may have expired since
         self._before_publishing()
         self._view.step(
             f"stage {stage + 1} of {len(counts)}: publishing to {len(devices)} of "
@@ -367,6 +319,14 @@ class Publication:
         report = Report.unpack(arrival.payload)
         if self._plan.topics.device_of_report(arrival.topic) != report.device:
             raise FormatError("report: topic and device differ")
+        mine = report.id == self._plan.id
+        # A request that cannot be read has no target.
+        targets = (
+            self._plan.identity.version,
+            0 if report.stage in WITH_REASON else -1,
+        )
+        if mine and report.target not in targets:
+            raise FormatError("report: another version under this id")
         return report
 
     def _ignore(self, what: str) -> None:
@@ -400,14 +360,24 @@ class Publication:
             return False
         self._clear(sender, everybody=True)
         sender.clean()
-        if not self._options.keep_keys:
-            self._view.step(f"destroying '{self._plan.ota_json}'")
-            destroy(self._plan.ota_json)
-            self._state.keys = "destroyed"
         self._state.end = end.state
         self._files.save(self._state)
+        self._destroy()
         end.keys = self._state.keys
         return True
+
+    def _destroy(self) -> None:
+        """The key is needed no more: the end is noted, and the broker has none."""
+        if self._options.keep_keys or self._state.keys == "destroyed":
+            return
+        other = needed_by(self._plan)
+        if other:
+            self._view.note(f"'{self._plan.ota_json}' stays: {other} has not ended")
+            return
+        self._view.step(f"destroying '{self._plan.ota_json}'")
+        destroy(self._plan.ota_json)
+        self._state.keys = "destroyed"
+        self._files.save(self._state)
 
     def _ended(self, state: str, reason: str) -> End:
         now, rollout = self._ports.now(), self._rollout

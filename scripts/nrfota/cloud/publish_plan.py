@@ -99,8 +99,8 @@ class Plan:
 
     @property
     def group_topic(self) -> str:
-        """Where the group's request goes."""
-        return self.topics.group_request(self.group) or ""
+        """Where the group's request goes; empty without one."""
+        return (self.topics.group_request(self.group) if self.group else None) or ""
 
 
 def read_devices(path: Path) -> list[str]:
@@ -185,6 +185,16 @@ def make_plan(
         retain=cloud.profile == "gcp",
         policy=wish.policy,
     )
+
+
+def needed_by(plan: Plan) -> str:
+    """Another rollout of the same package that has not ended; empty without one."""
+    for path in find_states(plan.folder):
+        state = _state(path)
+        same = state.identity.ebin_sha256 == plan.identity.ebin_sha256
+        if same and not state.end and state.id != plan.id:
+            return state.id
+    return ""
 
 
 def _package(folder: Path) -> tuple[OtaJson, bytes]:

@@ -25,6 +25,7 @@ MAX_SIZE = 512
 WORD = re.compile(r"[a-z0-9_]{1,40}\Z")
 ID = re.compile(r"[A-Za-z0-9_-]{0,64}\Z")
 NO_REASON = "unknown"
+SAME = "same"
 
 
 class Stage(StrEnum):
@@ -69,8 +70,8 @@ class Report:
 
     @property
     def runs_it(self) -> bool:
-        """Whether the device refused because it runs the version already."""
-        return self.stage is Stage.REFUSED and self.version == self.target
+        """Whether the device refused because it runs this very image already."""
+        return self.stage is Stage.REFUSED and self.reason == SAME
 
     @classmethod
     def unpack(cls, data: bytes) -> Report:
@@ -87,7 +88,7 @@ class Report:
             raise FormatError("report: id is not the id of a request")
         if stage not in list(Stage):
             raise FormatError("report: unknown stage")
-        found = cls(
+        return cls(
             device=device,
             id=request,
             stage=Stage(stage),
@@ -97,11 +98,6 @@ class Report:
             error=_error(members) if stage in WITH_REASON else 0,
             reason=_reason(members) if stage in WITH_REASON else "",
         )
-        if found.stage is Stage.CONFIRMED and found.version != found.target:
-            raise FormatError(
-                f"report: confirmed version {found.target}, but {found.version} runs"
-            )
-        return found
 
 
 def _members(data: bytes) -> dict[str, Any]:

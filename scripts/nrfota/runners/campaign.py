@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nrfota.campaign import Story
+from nrfota.campaign_parts import Story
 from nrfota.campaign_report import Chapter, Verdict
 from nrfota.errors import NoDeviceError, OtaError, UsageError
 

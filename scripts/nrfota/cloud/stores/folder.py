@@ -48,13 +48,17 @@ class FolderStore:
                 os.fsync(file.fileno())
             temporary.chmod(MODE)
             if new:
-                os.link(temporary, path)
+                self._link(temporary, path)
             else:
                 os.replace(temporary, path)
-        except FileExistsError:
-            raise OtaError(f"'{path}' appeared meanwhile; run again") from None
         except OSError as error:
             raise OtaError(f"cannot write '{path}': {error.strerror}") from None
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+    def _link(self, temporary: Path, path: Path) -> None:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise OtaError(f"'{path}' appeared meanwhile; run again") from None
