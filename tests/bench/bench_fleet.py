@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from nrfota.cloud.report import Report, Stage
 from nrfota.cloud.rollout import Policy, Rollout
-from support.fleet import REQUEST, UNLIMITED, FleetRun, memory_kb, run_fleet
+from support.fleet import QUEUE, REQUEST, FleetRun, memory_kb, run_fleet
 
 MINUTE_S = 60
 
@@ -138,9 +138,9 @@ def main() -> int:
     add(
         "--queue",
         type=int,
-        default=0,
+        default=QUEUE,
         metavar="N",
-        help="mosquitto's max_queued_messages (0: no limit; mosquitto's own is 1000)",
+        help="mosquitto's max_queued_messages (%(default)s; its own default is 1000)",
     )
     add("--look", type=int, metavar="N", help="only the publisher's look at N devices")
     args = parser.parse_args()
@@ -160,7 +160,7 @@ def main() -> int:
                 *("--silent-after", str(silent_s / MINUTE_S)),
                 *("--stop-at", "10"),
             ],
-            broker_options=[f"{UNLIMITED.split()[0]} {args.queue}"],
+            broker_options=[f"max_queued_messages {args.queue}"],
         )
     print(f"seed {args.seed}")
     show(run)

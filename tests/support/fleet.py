@@ -38,7 +38,7 @@ REQUEST = "fleet-1"
 SIMULATOR = Path(__file__).with_name("light_devices.py")
 # The publisher's queue: with mosquitto's own 1000 a publisher that is away or slow
 # loses what comes beyond, though the broker has acknowledged it to the device.
-UNLIMITED = "max_queued_messages 0"
+QUEUE = 1_000_000
 READY_S = 600.0
 MEMORY_EVERY_S = 0.1
 NOTED = b'"event": "report"'
@@ -146,7 +146,7 @@ def run_fleet(
     options: Sequence[str] = (),
     tls: bool = False,
     kill_after: int = 0,
-    broker_options: Sequence[str] = (UNLIMITED,),
+    broker_options: Sequence[str] = (f"max_queued_messages {QUEUE}",),
 ) -> FleetRun:
     """Rolls one update out; `kill_after` so many noted reports the publisher is
     killed, and started again once the devices have nothing more to say to it."""
