@@ -50,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
         "--prices",
         required=True,
         metavar="NAME",
-        help=f"a price list ({', '.join(known_names())}) or the path of a .yml file",
+        help=f"a price list ({', '.join(known_names())}) or the path of your own, "
+        "which has the form of nrfota/cloud/prices/article-2020.yml",
     )
     add(
         "--request-size",
