@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
         type=int,
         metavar="BYTES",
         help="of the update request as the broker meters it: ota.json, and with AWS "
-        "IoT its topic (the list's, 379 in article-2020, else 400)",
+        "IoT its topic (the list's, 379 in article-2020, else 406)",
     )
     add(
         "--publishes",
@@ -108,7 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints the cost."""
     from nrfota.cloud.cellular import Assumptions
-    from nrfota.cloud.cost import Plan, as_json, compute
+    from nrfota.cloud.cost import Plan, compute
     from nrfota.cloud.price_list import load_prices
 
     plan = Plan(
@@ -128,6 +128,8 @@ def run(args: argparse.Namespace) -> int:
     cost = compute(plan, load_prices(args.prices))
     if args.json:
         import json
+
+        from nrfota.cloud.cost_json import as_json
 
         print(json.dumps(as_json(cost), indent=2))
     else:
