@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -320,3 +322,14 @@ def test_watchdog_is_fed_while_nothing_happens(cloud: Cloud, device: Device) -> 
         cloud.broker.start(port)
         idle(cloud, device, 600)
     assert device.board.resets == 1
+
+
+def test_the_build_needs_a_cloud_file(tmp_path: Path) -> None:
+    """One sentence says what is missing and which command makes it."""
+    command = [sys.executable, "-m", "nrfota", "build", f"-d{tmp_path}"]
+    command += ["--cmake-arg=-DAPP_CLOUD=ON"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "generated/cloud_config.h is missing: build with" in " ".join(
+        done.stderr.replace("\n", " ").split()
+    )
