@@ -10,7 +10,8 @@ usage: sh scripts/setup.sh [--tests]
 Installs the Debian packages that are missing (as root or with sudo), makes the
 virtual environment .venv with the project in it, and the west workspace .west.
 Does nothing, quickly, when everything is there.
-  --tests   what the tests need, too: clang, cmocka, dtc, Chromium
+  --tests   what the tests need, too: clang, cmocka, dtc, Chromium, mosquitto, nginx
+            (the two servers are installed, but not started)
 EOF
 }
 tests=no
@@ -27,8 +28,9 @@ PACKAGES="gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build libjsmn-de
 if [ "$tests" = yes ]; then
     PACKAGES="$PACKAGES gcc libc6-dev clang clang-format libclang-rt-14-dev llvm
         libcmocka-dev libssl-dev openssl device-tree-compiler make patch git
-        chromium"
+        chromium mosquitto nginx"
 fi
+SERVERS="mosquitto nginx"
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -39,6 +41,29 @@ as_root() {
         echo "setup: these need root, and there is no sudo: $*" >&2
         exit 1
     fi
+}
+
+# Tests start servers of their own: none may start with its package.
+POLICY=/usr/sbin/policy-rc.d
+install_packages() {
+    held=no
+    if [ ! -e "$POLICY" ]; then
+        held=yes
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+        as_root chmod 755 "$POLICY"
+    fi
+    installed=0
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -y --no-install-recommends install "$@" || installed=$?
+    if [ "$held" = yes ]; then
+        as_root rm "$POLICY"
+    fi
+    [ "$installed" -eq 0 ] || exit "$installed"
+    for package in "$@"; do
+        case " $SERVERS " in
+            *" $package "*) as_root update-rc.d "$package" disable ;;
+        esac
+    done
 }
 
 # Debian packages
@@ -56,8 +81,7 @@ if [ -n "$missing" ]; then
     echo "setup: installing$missing"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
     # shellcheck disable=SC2086 # one word per package
-    as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get -q -y --no-install-recommends install $missing
+    install_packages $missing
 fi
 
 # Virtual environment, again when setup.py or the folder changed

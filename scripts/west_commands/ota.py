@@ -86,7 +86,19 @@ class OtaTest(_OtaCommand):
     command = "test"
 
 
+class OtaPublish(_OtaCommand):
+    """`west ota-publish`."""
+
+    command = "publish"
+
+
 class OtaSim(_OtaCommand):
     """`west ota-sim`."""
 
     command = "sim"
+
+
+class OtaCost(_OtaCommand):
+    """`west ota-cost`."""
+
+    command = "cost"
