@@ -21,7 +21,7 @@ from support.cloud import (
     make_request,
 )
 from support.firmware import build_dir
-from system.device import Device, Release, package
+from system.device import REQUEST_ADDRESS, Device, Release, package
 from vboard.modem.faults import SplitEvery, Urc
 
 # A quarter of a megabyte: three parts.
@@ -306,6 +306,26 @@ def test_last_report_waits_for_the_broker_over_a_power_cut(
     assert cloud.run(device, lambda: cloud.broker.connects > connects, 60)
     idle(cloud, device)
     assert cloud.broker.stages("r1").count("failed") == 1
+
+
+def test_no_key_is_left_in_ram_after_the_reset(cloud: Cloud, device: Device) -> None:
+    """Neither as bytes nor as the digits that came from the broker."""
+    new = cloud_release(2)
+    key = new.fw_info[16:32]
+    found: list[int] = []
+
+    def look(kind: object) -> None:
+        ram = device.board.ram_read(0x2000_0000, 0x4_0000)
+        at = [ram.find(key), ram.find(key.hex().encode())]
+        found.extend(place for place in at if place >= 0)
+
+    device.board.on_reset.append(look)
+    ask(cloud, new, "r1", cloud.serve("fw.ebin", new.ebin))
+    assert cloud.run(device, lambda: "(reason trial)" in device.console)
+    # The boot request is where it has to be.
+    assert found == [REQUEST_ADDRESS - 0x2000_0000 + 12 + 16]
+    look("trial")
+    assert len(found) == 1
 
 
 def test_bootloader_update_is_confirmed(cloud: Cloud, device: Device) -> None:
