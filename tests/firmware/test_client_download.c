@@ -170,6 +170,45 @@ static void parts_behind_the_last_one_go(void **state)
     assert_null(find_file(part(1)));
 }
 
+static void more_parts_than_the_file_has_are_something_elses(void **state)
+{
+    // The whole file is exactly two parts.
+    again(state, SIM7600_PART_SIZE * 2u - 128u);
+    assert_int_equal(SIM7600_PART_SIZE * 2u, image.file_size);
+    for (uint32_t more = 1; more <= SIM7600_PART_SIZE;
+         more += SIM7600_PART_SIZE - 1u) {
+        again(state, SIM7600_PART_SIZE * 2u - 128u);
+        put_file(part(0), image.file, SIM7600_PART_SIZE);
+        put_file(part(1), image.file + SIM7600_PART_SIZE, SIM7600_PART_SIZE);
+        put_file(part(2), image.file, more);
+        request(&image, URL_A);
+        assert_true(run_until_reset());
+        assert_null(find_file(part(2)));
+    }
+}
+
+static void a_server_that_has_ranges_now_and_then(void **state)
+{
+    (void)state;
+    world.urls[0].has_one_range = true;
+    request(&image, URL_A);
+    assert_true(run_until_reset());
+    assert_int_equal(3, world.urls[0].requests);
+    assert_int_equal(image.file_size, find_file(path)->size);
+}
+
+static void a_modem_that_never_deletes_is_given_up(void **state)
+{
+    (void)state;
+    char stuck[OTA_PATH_SIZE];
+    put_file(part(0), image.file, 10);
+    memcpy(stuck, part(1), sizeof stuck);
+    put_file(stuck, image.file, 10);
+    world.stuck_path = stuck;
+    request(&image, URL_A);
+    expect_failed("timeout");
+}
+
 /// URLs ///
 
 static void a_short_file_is_not_taken(void **state)
@@ -231,6 +270,25 @@ static void with_both_urls_bad_the_last_error_is_told(void **state)
     world.urls[1].status = 403;
     request(&image, URL_AB);
     expect_failed("http");
+}
+
+static void attempts_count_for_one_part(void **state)
+{
+    (void)state;
+    world.urls[0].fails = UPDATE_DOWNLOAD_ATTEMPTS - 1u;
+    request(&image, URL_A);
+    assert_true(run_until_reset());
+    assert_int_equal(3u * UPDATE_DOWNLOAD_ATTEMPTS, world.urls[0].requests);
+}
+
+static void a_full_modem_is_not_tried_again(void **state)
+{
+    (void)state;
+    world.urls[0].error = OTA_E_NO_SPACE;
+    request(&image, URL_AB);
+    expect_failed("no_space");
+    assert_int_equal(1, world.urls[0].requests);
+    assert_int_equal(0, world.urls[1].requests);
 }
 
 static void attempts_are_the_configurations(void **state)
@@ -323,6 +381,7 @@ static void room_is_needed_for_the_rest_only(void **state)
     (void)state;
     world.space = image.file_size + 5000u;
     put_file(part(0), image.file, SIM7600_PART_SIZE);
+    put_file(part(1), image.file, 3000); // goes first
     request(&image, URL_A);
     assert_true(run_until_reset());
 }
@@ -469,6 +528,7 @@ static void a_broker_that_refuses_is_asked_ever_more_seldom(void **state)
     assert_in_range(world.restarts, 2, 4);
     world.has_no_broker = false;
     assert_true(run_until_connected());
+    assert_int_equal(0, client.connect_failures);
 }
 
 /// Outbox ///
@@ -513,6 +573,11 @@ int main(void)
         TEST(a_server_without_ranges_gives_one_file),
         TEST(ranges_that_end_in_the_middle_begin_again),
         TEST(parts_behind_the_last_one_go),
+        TEST(more_parts_than_the_file_has_are_something_elses),
+        TEST(a_server_that_has_ranges_now_and_then),
+        TEST(a_modem_that_never_deletes_is_given_up),
+        TEST(attempts_count_for_one_part),
+        TEST(a_full_modem_is_not_tried_again),
         TEST(a_short_file_is_not_taken),
         TEST(a_long_file_is_not_taken),
         TEST(the_other_url_is_tried),

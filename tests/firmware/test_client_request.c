@@ -306,6 +306,17 @@ static void a_job_is_an_update_with_a_status(void **state)
     assert_int_equal(5, found);
 }
 
+static void a_report_is_not_repeated_for_the_jobs_sake(void **state)
+{
+    (void)state;
+    start_with_jobs();
+    deliver_job(GOT, "job-1", URL_A);
+    world.refused_jobs = 3;
+    assert_true(run_until_reset());
+    assert_int_equal(1, count_sent("accepted", "\"id\":\"job-1\""));
+    assert_int_equal(1, count_sent("accepted", "IN_PROGRESS"));
+}
+
 static void a_job_that_is_refused_is_rejected(void **state)
 {
     (void)state;
@@ -372,6 +383,22 @@ static void what_became_of_it_is_told(void **state)
         assert_int_equal(1, world.sent_count);
         assert_null(find_file("E:/ota_state.txt"));
     }
+}
+
+static void a_version_that_may_not_confirm_is_not_reported_so(void **state)
+{
+    (void)state;
+    bool is_confirmed = true;
+    update_to_the_reset();
+    install(&image);
+    world.may_not_confirm = true;
+    start(2, BOOT_REASON_TRIAL, OTA_OK, TOKEN);
+    assert_true(run_until_connected());
+    steps(200);
+    assert_int_equal(0, world.sent_count);
+    assert_int_equal(
+        OTA_OK, ota_is_confirmed(&fake_flash, HANDSHAKE, TOKEN, &is_confirmed));
+    assert_false(is_confirmed);
 }
 
 static void an_error_of_an_earlier_update_is_not_told_again(void **state)
@@ -558,6 +585,8 @@ int main(void)
         TEST(other_topics_are_the_products),
         TEST(jobs_are_asked_for_after_each_connect),
         TEST(a_job_is_an_update_with_a_status),
+        TEST(a_report_is_not_repeated_for_the_jobs_sake),
+        TEST(a_version_that_may_not_confirm_is_not_reported_so),
         TEST(a_job_that_is_refused_is_rejected),
         TEST(what_became_of_it_is_told),
         TEST(an_error_of_an_earlier_update_is_not_told_again),
