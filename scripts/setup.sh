@@ -11,7 +11,8 @@ Installs the Debian packages that are missing (as root or with sudo), makes the
 virtual environment .venv with the project in it, and the west workspace .west.
 Does nothing, quickly, when everything is there.
   --tests   what the tests need, too: clang, cmocka, dtc, Chromium, mosquitto, nginx
-            (the two servers are installed, but not started)
+            (the two servers are installed, but not started), and the Python packages
+            of publishing and of the tests
 EOF
 }
 tests=no
@@ -89,14 +90,18 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     echo "setup: Python 3.11 or newer is needed, found $(python3 -V)" >&2
     exit 1
 fi
+extras=sim
+[ "$tests" = no ] || extras=sim,cloud,test
 stamp="$(cksum <setup.py) $(pwd) $(python3 -V)"
-if [ "$(cat .venv/.nrfota-stamp 2>/dev/null || true)" != "$stamp" ]; then
+made=$(cat .venv/.nrfota-stamp 2>/dev/null || true)
+# What has the packages of the tests has those of the demo, too.
+if [ "$made" != "$stamp $extras" ] && [ "$made" != "$stamp sim,cloud,test" ]; then
     echo "setup: making .venv"
     # A .venv that was moved points to its old place: made anew.
     .venv/bin/west --version >/dev/null 2>&1 || rm -rf .venv
     [ -x .venv/bin/python ] || python3 -m venv .venv
-    .venv/bin/python -m pip install -q --disable-pip-version-check -e '.[sim,test]'
-    echo "$stamp" >.venv/.nrfota-stamp
+    .venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extras]"
+    echo "$stamp $extras" >.venv/.nrfota-stamp
 fi
 
 # West workspace: this project alone, nothing is fetched

@@ -2,6 +2,7 @@
 //
 // | the request is                          | answer                          |
 // |-----------------------------------------|---------------------------------|
+// | empty: a retained one being cleared     | none                            |
 // | not what SPEC 3 says                    | refused: request, size          |
 // | the one in work, or that just ended     | none: QoS 1 may deliver twice   |
 // | another while one is in work            | refused: busy                   |
@@ -167,9 +168,11 @@ void client_take_message(struct update_client *client)
     }
     if (is_topic(config->topic_request, message->topic) ||
         is_topic(config->topic_group, message->topic)) {
-        int err = update_request_parse(message->payload, message->payload_size,
-                                       &client->incoming);
-        take_request(client, err);
+        if (message->payload_size != 0) {
+            int err = update_request_parse(
+                message->payload, message->payload_size, &client->incoming);
+            take_request(client, err);
+        }
     } else if (is_job_topic(client, message->topic)) {
         int err = update_request_parse_job(
             message->payload, message->payload_size, &client->incoming);
