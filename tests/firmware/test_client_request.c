@@ -43,7 +43,6 @@ static void malformed_ones_are_refused_by_name(void **state)
         const char *text;
         const char *id;
     } rows[] = {
-        {"", ""},
         {"{", ""},
         {"hello", ""},
         {"{\"type\":\"update_fw\",\"id\":\"r9\"}", "r9"},
@@ -58,6 +57,17 @@ static void malformed_ones_are_refused_by_name(void **state)
         deliver("ota/device/d7/request", rows[i].text);
         expect_refused(rows[i].id, "request");
     }
+}
+
+static void an_empty_message_is_no_request(void **state)
+{
+    (void)state;
+    deliver("ota/device/d7/request", "");
+    steps(20);
+    assert_int_equal(0, count_sent("refused", ""));
+    assert_int_equal(0, count_sent("accepted", ""));
+    request(&image, URL_A);
+    assert_true(run_until_sent("accepted"));
 }
 
 static void sizes_that_do_not_belong_together_are_refused(void **state)
@@ -533,6 +543,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(name, with_image, without_image)
     const struct CMUnitTest tests[] = {
         TEST(malformed_ones_are_refused_by_name),
+        TEST(an_empty_message_is_no_request),
         TEST(sizes_that_do_not_belong_together_are_refused),
         TEST(images_for_other_places_are_refused),
         TEST(what_runs_already_is_refused),

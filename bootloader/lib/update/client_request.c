@@ -2,6 +2,7 @@
 //
 // | the request is                          | answer                          |
 // |-----------------------------------------|---------------------------------|
+// | empty: a retained one was taken back    | none                            |
 // | not what SPEC 3 says                    | refused: request, size          |
 // | the one in work, or that just ended     | none: QoS 1 may deliver twice   |
 // | another while one is in work            | refused: busy                   |
@@ -161,8 +162,9 @@ void client_take_message(struct update_client *client)
     if (message == NULL || client->work == UPDATE_WORK_RECALL) {
         return;
     }
-    if (is_topic(config->topic_request, message->topic) ||
-        is_topic(config->topic_group, message->topic)) {
+    bool is_request = is_topic(config->topic_request, message->topic) ||
+                      is_topic(config->topic_group, message->topic);
+    if (is_request && message->payload_size > 0) {
         int err = update_request_parse(message->payload, message->payload_size,
                                        &client->incoming);
         take_request(client, err);
@@ -172,7 +174,7 @@ void client_take_message(struct update_client *client)
         if (err != OTA_OK || client->incoming.is_job) {
             take_request(client, err);
         }
-    } else if (config->message != NULL) {
+    } else if (!is_request && config->message != NULL) {
         config->message(config->ctx, message);
     }
     sim7600_mqtt_release(config->mqtt);
