@@ -5,19 +5,20 @@ set -eu
 
 usage() {
     cat <<'EOF'
-usage: sh scripts/setup.sh [--tests]
+usage: sh scripts/setup.sh [--servers | --tests]
 
 Installs the Debian packages that are missing (as root or with sudo), makes the
 virtual environment .venv with the project in it, and the west workspace .west.
 Does nothing, quickly, when everything is there.
-  --tests   what the tests need, too: clang, cmocka, dtc, Chromium, mosquitto, nginx
-            (the two servers are installed, but not started)
+  --servers mosquitto and nginx, too, for scripts/demo_cloud.sh; neither is started
+  --tests   what the tests need, too: those, clang, cmocka, dtc, Chromium
 EOF
 }
-tests=no
+tests=no servers=no
 case "${1:-}" in
     -h | --help) usage; exit 0 ;;
-    --tests) tests=yes ;;
+    --servers) servers=yes ;;
+    --tests) tests=yes servers=yes ;;
     '') ;;
     *) usage >&2; exit 2 ;;
 esac
@@ -27,10 +28,13 @@ cd "$(dirname "$0")/.."
 PACKAGES="gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build libjsmn-dev"
 if [ "$tests" = yes ]; then
     PACKAGES="$PACKAGES gcc libc6-dev clang clang-format libclang-rt-14-dev llvm
-        libcmocka-dev libssl-dev openssl device-tree-compiler make patch git
-        chromium mosquitto nginx"
+        libcmocka-dev libssl-dev device-tree-compiler make patch git
+        chromium"
 fi
 SERVERS="mosquitto nginx"
+if [ "$servers" = yes ]; then
+    PACKAGES="$PACKAGES $SERVERS openssl"
+fi
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -43,7 +47,7 @@ as_root() {
     fi
 }
 
-# Tests start servers of their own: none may start with its package.
+# Tests and demo start servers of their own: none may start with its package.
 POLICY=/usr/sbin/policy-rc.d
 install_packages() {
     held=no
