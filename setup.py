@@ -31,7 +31,7 @@ setup(
     python_requires=">=3.11",
     package_dir={"": "scripts"},
     packages=find_packages("scripts", include=["nrfota*", "vboard*"]),
-    package_data={"nrfota": ["py.typed"], "vboard": ["py.typed"]},
+    package_data={"nrfota": ["py.typed", "cloud/prices/*.yml"], "vboard": ["py.typed"]},
     install_requires=[
         "west>=1.5,<1.6",
         "PyYAML>=6,<7",

@@ -96,3 +96,9 @@ class OtaSim(_OtaCommand):
     """`west ota-sim`."""
 
     command = "sim"
+
+
+class OtaCost(_OtaCommand):
+    """`west ota-cost`."""
+
+    command = "cost"

@@ -133,7 +133,7 @@ static void make_config(void)
     };
 }
 
-static int teardown(void **state)
+static int bench_teardown(void **state)
 {
     (void)state;
     for (size_t i = 0; i < FILES; i++) {
@@ -143,9 +143,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static int setup(void **state)
+static int bench_setup(void **state)
 {
-    teardown(state);
+    bench_teardown(state);
     memset(&world, 0, sizeof world);
     memset(world.flash, 0xFF, sizeof world.flash);
     world.now_ms = 0xFFFFF000u; // near the wrap of the clock

@@ -262,6 +262,7 @@ int sim7600_file_write(struct sim7600 *modem, const char *path,
     (void)modem;
     int err = call();
     world.measured = NULL;
+    remove_file(path); // the old one is gone before the new one is there
     if (err == OTA_OK) {
         put_file(path, data, size);
     }

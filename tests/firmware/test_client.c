@@ -7,19 +7,19 @@
 static struct image image;
 static uint32_t image_size = 7000;
 
-static int with_image(void **state)
+static int setup(void **state)
 {
-    setup(state);
+    bench_setup(state);
     make_image(&image, 2, image_size);
     serve(0, &image);
     serve(1, &image);
     return 0;
 }
 
-static int without_image(void **state)
+static int teardown(void **state)
 {
     free_image(&image);
-    return teardown(state);
+    return bench_teardown(state);
 }
 
 // True when these bytes are nowhere in the client or in the messages.
@@ -86,8 +86,8 @@ static void every_error_at_every_call_ends_the_request(void **state)
     image_size = 2u * SIM7600_PART_SIZE; // with its header three parts
     for (size_t e = 0; e < sizeof errors / sizeof errors[0]; e++) {
         for (uint32_t at = 1;; at++) {
-            without_image(state);
-            with_image(state);
+            teardown(state);
+            setup(state);
             world.fail_at = at;
             world.fail_times = 1;
             world.fail_error = errors[e];
@@ -131,9 +131,9 @@ static void every_error_at_every_call_ends_the_request(void **state)
 
 static void a_device_cut_off_at_any_call_reports_when_it_is_back(void **state)
 {
-    for (uint32_t at = 1; at < 400; at += 3) {
-        without_image(state);
-        with_image(state);
+    for (uint32_t at = 1; at < 400; at += 7) {
+        teardown(state);
+        setup(state);
         world.fail_at = at;
         world.fail_times = 30;
         world.fail_error = OTA_E_TIMEOUT;
@@ -148,13 +148,46 @@ static void a_device_cut_off_at_any_call_reports_when_it_is_back(void **state)
     }
 }
 
+// The broker has acknowledged "accepted"; the power goes at any call after it,
+// and the request does not come again.
+static void a_power_cut_at_any_call_loses_no_request(void **state)
+{
+    for (uint32_t at = 1;; at++) {
+        teardown(state);
+        setup(state);
+        assert_true(run_until_connected());
+        world.calls = 0;
+        world.fail_at = at;
+        world.fail_times = UINT32_MAX - at;
+        world.fail_error = OTA_E_TIMEOUT;
+        request(&image, URL_AB);
+        for (uint32_t i = 0; i < 1000 && world.failed == 0; i++) {
+            update_client_step(&client);
+        }
+        bool is_reset = world.resets > 0;
+        bool was_accepted = count_sent("accepted", "") > 0;
+        world.fail_at = 0;
+        if (is_reset) {
+            break;
+        }
+        start(1, BOOT_REASON_NORMAL, OTA_OK, 0);
+        if (!was_accepted) {
+            continue; // the operator knows of nothing
+        }
+        if (!run_until_sent("failed") ||
+            count_sent("failed", "\"reason\":\"interrupted\"}") != 1) {
+            fail_msg("call %u:\n%s", (unsigned)at, world.log);
+        }
+    }
+}
+
 int main(void)
 {
-#define TEST(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, with_image, without_image)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(whole_way_is_reported),
         TEST(every_error_at_every_call_ends_the_request),
+        TEST(a_power_cut_at_any_call_loses_no_request),
         TEST(a_device_cut_off_at_any_call_reports_when_it_is_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

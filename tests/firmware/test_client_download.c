@@ -22,23 +22,23 @@ static void make(uint32_t size)
     assert_true(run_until_connected());
 }
 
-static int with_image(void **state)
+static int setup(void **state)
 {
-    setup(state);
+    bench_setup(state);
     make(LARGE);
     return 0;
 }
 
-static int without_image(void **state)
+static int teardown(void **state)
 {
     free_image(&image);
-    return teardown(state);
+    return bench_teardown(state);
 }
 
 static void again(void **state, uint32_t size)
 {
-    without_image(state);
-    setup(state);
+    teardown(state);
+    bench_setup(state);
     make(size);
 }
 
@@ -504,8 +504,7 @@ static void the_outbox_drops_progress_first_and_ends_never(void **state)
 
 int main(void)
 {
-#define TEST(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, with_image, without_image)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_large_file_comes_in_parts_with_its_progress),
         TEST(sizes_at_the_edges_of_parts),

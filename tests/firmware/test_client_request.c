@@ -6,19 +6,19 @@
 
 static struct image image;
 
-static int with_image(void **state)
+static int setup(void **state)
 {
-    setup(state);
+    bench_setup(state);
     make_image(&image, 2, 7000);
     serve(0, &image);
     assert_true(run_until_connected());
     return 0;
 }
 
-static int without_image(void **state)
+static int teardown(void **state)
 {
     free_image(&image);
-    return teardown(state);
+    return bench_teardown(state);
 }
 
 /// Requests ///
@@ -52,8 +52,8 @@ static void malformed_ones_are_refused_by_name(void **state)
         {"{\"id\":\"\",\"type\":\"update_fw\"}", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        without_image(state);
-        with_image(state);
+        teardown(state);
+        setup(state);
         deliver("ota/device/d7/request", rows[i].text);
         expect_refused(rows[i].id, "request");
     }
@@ -88,8 +88,8 @@ static void images_for_other_places_are_refused(void **state)
         {LOADER_START, LOADER_SIZE + 1u},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        without_image(state);
-        with_image(state);
+        teardown(state);
+        setup(state);
         image.info.fp_base = rows[i][0];
         image.info.pbin_size = rows[i][1];
         image.info.ebin_size = (rows[i][1] / 16u + 1u) * 16u;
@@ -128,13 +128,13 @@ static void an_older_version_needs_permission(void **state)
     image.info.version = 0;
     request(&image, URL_A);
     expect_refused("r1", "downgrade");
-    without_image(state);
-    with_image(state);
+    teardown(state);
+    setup(state);
     image.info.version = 0;
     request(&image, URL_A ",\"allow_downgrade\":false");
     expect_refused("r1", "downgrade");
-    without_image(state);
-    with_image(state);
+    teardown(state);
+    setup(state);
     image.info.version = 0;
     request(&image, URL_A ",\"allow_downgrade\":true");
     assert_true(run_until_reset());
@@ -356,8 +356,8 @@ static void what_became_of_it_is_told(void **state)
          "failed", "\"reason\":\"interrupted\"}"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        without_image(state);
-        with_image(state);
+        teardown(state);
+        setup(state);
         update_to_the_reset();
         if (rows[i].is_installed) {
             install(&image);
@@ -539,8 +539,7 @@ static void the_product_says_when(void **state)
 
 int main(void)
 {
-#define TEST(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, with_image, without_image)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(malformed_ones_are_refused_by_name),
         TEST(an_empty_message_is_no_request),

@@ -117,6 +117,24 @@ static void fetches_in_every_order(void **state)
     }
 }
 
+static void half_a_file_is_deleted(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        STORED SIZE(999) OK BAR OK BAR R("+FSATTRI: 999, x") OK BAR OK,
+        FETCHED R("+HTTPREADFILE: 707")
+            ERROR BAR OK BAR OK BAR R("+FSATTRI: 999, x") OK BAR OK,
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct sim7600_http_result result;
+        begin(answers[i], strlen(answers[i]), ALL);
+        assert_int_not_equal(OTA_OK, sim7600_http_fetch(&modem, &get, &result));
+        assert_non_null(strstr(script.log,
+                               "AT+HTTPTERM\rAT+FSCD=E:/\r"
+                               "AT+FSATTRI=fw_2.ebin\rAT+FSDEL=fw_2.ebin\r"));
+    }
+}
+
 static void what_is_sent(void **state)
 {
     (void)state;
@@ -318,6 +336,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fetches_in_every_order),
+        cmocka_unit_test(half_a_file_is_deleted),
         cmocka_unit_test(what_is_sent),
         cmocka_unit_test(an_older_file_goes_first),
         cmocka_unit_test(ranges_are_set_and_taken_back),

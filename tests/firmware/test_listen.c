@@ -246,6 +246,42 @@ static void prompts_are_not_lines(void **state)
     }
 }
 
+static void a_modem_that_waits_for_data_is_filled_up(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *answer;
+        int result;
+        size_t fillers;
+    } ends[] = {
+        {"\r\n", OTA_E_TIMEOUT, 20},   // the prompt was lost
+        {"\r\n>|", OTA_E_TIMEOUT, 20}, // bytes were lost
+        {"\r\n>|\r\nOK\r\n", OTA_OK, 0},
+        {"\r\n>|\r\nERROR\r\n", OTA_E_MODEM, 0},
+        {"\r\nRDY\r\n", OTA_E_MODEM_REBOOT, 0},
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct at_result result = {.prefix = "+Y:", .head = ""};
+        listen(ends[i].answer, ALL);
+        int err = at_send(&at, 1000, "AT+Y");
+        if (err == OTA_OK) {
+            err = at_give(&at, "0123456789 123456789", 20, &result);
+        }
+        if (err == OTA_OK) {
+            err = at_read_ok(&at);
+        }
+        assert_int_equal(ends[i].result, at_end_data(&at, 20, err));
+        size_t fillers = 0;
+        while (fillers < script.log_size &&
+               script.log[script.log_size - 1u - fillers] == '\r') {
+            fillers++;
+        }
+        // The command's own CR is the last one when no data was sent.
+        bool has_data = strchr(script.log, '9') != NULL;
+        assert_int_equal(ends[i].fillers + (has_data ? 0u : 1u), fillers);
+    }
+}
+
 /// Results of two lines ///
 
 static bool needed;
@@ -352,6 +388,7 @@ int main(void)
         cmocka_unit_test(draining_hands_over),
         cmocka_unit_test(without_a_listener_everything_is_as_before),
         cmocka_unit_test(prompts_are_not_lines),
+        cmocka_unit_test(a_modem_that_waits_for_data_is_filled_up),
         cmocka_unit_test(results_come_in_either_order),
         cmocka_unit_test(what_is_needed_ends_the_wait),
         cmocka_unit_test(the_watchdog_is_fed_in_long_waits),

@@ -308,6 +308,8 @@ static void what_ends_the_connection(void **state)
         {"\r\nRDY\r\n", false},
         {"\r\n+CPIN: READY\r\n", false},
         {"AT\r\r\nOK\r\n", false}, // an echo
+        {"AT+CMQTTPUB=0,1,60\r\r\nOK\r\n", false},
+        {"\r\nATLAS.ebin\r\n", true}, // a file in a list
         {"\r\n+CMQTTCONNLOST: 1,1\r\n", true},
         {"\r\n+CMQTTPING: 1,6\r\n", true},
         {"\r\nSMS DONE\r\n", true},

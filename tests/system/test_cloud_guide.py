@@ -354,7 +354,7 @@ def test_the_operators_policy_allows_to_publish_and_to_follow() -> None:
     topics = default_topics("aws")
     group = topics.group_request("all")
     for action, resource in (
-        ("iot:Connect", "client/publisher"),
+        ("iot:Connect", "client/publisher-fw7-20300101-1a2b3c"),
         ("iot:Publish", f"topic/{topics.request_for(DEVICE)}"),
         ("iot:Publish", f"topic/{group}"),
         ("iot:Subscribe", f"topicfilter/{topics.report_filter()}"),

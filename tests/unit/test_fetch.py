@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nrfota.cloud.fetch import Checked, check_url, shown, web_context
+from nrfota.cloud.fetch import Checked, check_url, expires_at, shown, web_context
 from nrfota.errors import OtaError, UnreachableError, UsageError, VerifyError
 from support.pki import Pki
 from support.publishing import FileServer
@@ -189,3 +189,31 @@ def test_a_url_without_a_usable_host_is_refused(url: str) -> None:
 def test_a_presigned_url_is_shown_without_its_query() -> None:
     url = "https://user:pw@b.s3.amazonaws.com/k.ebin?X-Amz-Signature=secret"
     assert shown(url) == "https://b.s3.amazonaws.com/k.ebin?..."
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("X-Amz-Date=20300101T120000Z&X-Amz-Expires=3600", "2030-01-01T13:00:00+00:00"),
+        ("X-Goog-Date=20300101T120000Z&X-Goog-Expires=60", "2030-01-01T12:01:00+00:00"),
+        ("Signature=x&Expires=1893456000", "2030-01-01T00:00:00+00:00"),
+        ("Signature=x&Expires=soon", None),
+        ("X-Amz-Date=today&X-Amz-Expires=60", None),
+        ("X-Amz-Date=20300101T120000Z&X-Amz-Expires=9" + "9" * 30, None),
+        ("X-Amz-Date=20300101T120000Z", None),
+        ("", None),
+    ],
+    ids=[
+        "aws",
+        "google",
+        "older",
+        "bad_older",
+        "bad_date",
+        "for_ever",
+        "no_seconds",
+        "plain",
+    ],
+)
+def test_the_end_of_a_presigned_url_is_known(query: str, expected: str | None) -> None:
+    found = expires_at(f"https://example.com/fw.ebin?{query}")
+    assert (found.isoformat() if found else None) == expected

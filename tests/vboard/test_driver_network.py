@@ -19,6 +19,7 @@ from mini_broker import Broker
 from support.firmware import ROOT
 from tls_material import make_certificates
 from vboard.clock import NS_PER_MS
+from vboard.modem.faults import DropByte
 from vboard.modem.profile import ModemProfile
 from vboard.modem.sim7600 import Sim7600
 from vboard.modem.storage import Storage
@@ -37,6 +38,7 @@ SOURCES = [
     *(LIB / f"update/{name}.c" for name in ("at_result", "mqtt_receive")),
 ]
 DATA = BUFFER + 0x4000
+SEED = 11
 BODY = random.Random(9).randbytes(70_000)
 
 
@@ -252,6 +254,30 @@ def test_mqtt_with_tls(rig: NetworkRig, secure: tuple[Broker, Path]) -> None:
     assert broker.received[-1][1] == b"secret"
     assert rig.connect(broker, "", "", "other.pem") == E_TLS
     assert rig.connect(broker, "", "", "absent.pem") == E_CERTIFICATE
+
+
+@pytest.mark.parametrize("stream", ["rx", "tx"])
+def test_a_lost_byte_costs_one_exchange(
+    rig: NetworkRig, broker: Broker, stream: str
+) -> None:
+    """Any byte, either way: after OPEN, and CONNECT if need be, all is well.
+
+    A modem that waits for data that was lost would swallow every command.
+    """
+    assert rig.connect(broker) == 0
+    plan = rig.modem.faults
+    for offset in random.Random(SEED).sample(range(100), 8):
+        lost = plan.add(DropByte(stream=stream, offset=plan._offsets[stream] + offset))
+        first = rig.result(PUBLISH, "topic/of/some/length", "payload" * 8)
+        second = rig.result(WRITE, "E:/state.txt", size=100)
+        assert lost.fired == 1
+        name = f"lost_byte[{stream}={offset}]: {first}, {second}"
+        assert rig.result(OPEN) == 0, name
+        if not rig.result(CONNECTED):
+            assert rig.connect(broker) == 0, name
+        assert rig.result(PUBLISH, "again", str(offset)) == 0, name
+        assert broker.received[-1][1] == str(offset).encode()
+        assert rig.result(WRITE, "E:/state.txt", size=100) == 0, name
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

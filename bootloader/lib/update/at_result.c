@@ -7,6 +7,9 @@
 
 #include "format.h"
 
+#define AT_FILL_QUIET_MS 300u // what a modem says about the filler
+#define AT_FILL_MS 2000u
+
 static void keep(const struct at *at, struct at_result *result)
 {
     const char *rest = at_after(at->line, result->prefix);
@@ -65,6 +68,22 @@ int at_give(struct at *at, const void *data, size_t size,
         }
     }
     return at_send_data(at, data, size);
+}
+
+int at_end_data(struct at *at, size_t size, int err)
+{
+    static const char filler[] = "\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r";
+    int filled = OTA_OK;
+    if (err != OTA_E_TIMEOUT && err != OTA_E_LINK) {
+        return err;
+    }
+    while (filled == OTA_OK && size > 0) {
+        size_t count = size < sizeof filler - 1u ? size : sizeof filler - 1u;
+        filled = at_send_data(at, filler, count);
+        size -= count;
+    }
+    at_drain(at, AT_FILL_QUIET_MS, AT_FILL_MS);
+    return err;
 }
 
 int at_read_result(struct at *at, struct at_result *result)

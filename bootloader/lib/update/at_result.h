@@ -36,6 +36,12 @@ OTA_CHECKED int at_read_plain(struct at *at, struct at_result *result);
 OTA_CHECKED int at_give(struct at *at, const void *data, size_t size,
                         struct at_result *result);
 
+// The end of an exchange whose prompt took `size` bytes. A modem that has seen
+// fewer, or whose prompt was lost, would take the next commands for the rest:
+// after OTA_E_TIMEOUT and OTA_E_LINK it gets as many CR, which are data to it
+// or empty commands. Returns `err`.
+OTA_CHECKED int at_end_data(struct at *at, size_t size, int err);
+
 // at_send_pieces and at_read_result.
 OTA_CHECKED int at_exchange(struct at *at, uint32_t timeout_ms,
                             const char *const *pieces,

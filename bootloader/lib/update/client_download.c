@@ -14,6 +14,8 @@
 #define HTTP_REQUEST_TIMEOUT 408u
 #define HTTP_RANGE_NOT_SATISFIABLE 416u
 #define HTTP_TOO_MANY_REQUESTS 429u
+#define MODEM_TIMEOUT 705u
+#define MODEM_NO_RESPONSE 720u
 
 static const char *present_url(const struct update_client *client)
 {
@@ -60,11 +62,13 @@ static bool is_final_status(uint32_t status)
 }
 
 // TLS may need what the broker's connection takes of the modem.
-static bool is_tls_trouble(const struct update_client *client, int err)
+static bool is_tls_trouble(const struct update_client *client, int err,
+                           uint32_t status)
 {
     return is_https(present_url(client)) &&
            client->link == UPDATE_LINK_CONNECTED &&
-           (err == OTA_E_TLS || err == OTA_E_TIMEOUT || err == OTA_E_NETWORK);
+           (err == OTA_E_TLS || err == OTA_E_TIMEOUT ||
+            status == MODEM_TIMEOUT || status == MODEM_NO_RESPONSE);
 }
 
 static void fetch_failed(struct update_client *client, int err, uint32_t status)
@@ -77,12 +81,14 @@ static void fetch_failed(struct update_client *client, int err, uint32_t status)
                (err == OTA_E_HTTP && is_final_status(status))) {
         next_url(client, err);
     } else {
-        if (is_tls_trouble(client, err)) {
+        if (is_tls_trouble(client, err, status)) {
             client_log(client, "leaving the broker for the download");
             client_leave_broker(client);
             client->download.is_offline = true;
         }
-        (void)client_lost_modem(client, err); // found again by the link
+        if (err != OTA_E_SHORT_READ) { // of the file, not of an answer
+            (void)client_lost_modem(client, err);
+        }
         if (!client_may_try_again(client, FETCH_RETRY_MS)) {
             next_url(client, err);
         }

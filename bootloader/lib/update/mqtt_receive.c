@@ -147,7 +147,8 @@ static bool is_ours(const char *rest)
 // which sim7600_open switched off, shows the same later.
 static bool is_restart(const struct sim7600_mqtt *mqtt, const char *line)
 {
-    return strcmp(line, "RDY") == 0 || strncmp(line, "AT", 2) == 0 ||
+    return strcmp(line, "RDY") == 0 || strcmp(line, "AT") == 0 ||
+           strncmp(line, "AT+", 3) == 0 ||
            (at_after(line, "+CPIN:") != NULL && !mqtt->modem->is_pin_asked);
 }
 

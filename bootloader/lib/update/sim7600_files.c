@@ -47,7 +47,7 @@ static int send_file(struct sim7600 *modem, const char *path, const void *data,
         at_begin(modem->at, STORE_MS);
         err = at_read_ok(modem->at);
     }
-    return err;
+    return at_end_data(modem->at, size, err);
 }
 
 static bool is_path(const char *path)

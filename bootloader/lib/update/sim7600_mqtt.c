@@ -225,7 +225,7 @@ int sim7600_mqtt_subscribe(struct sim7600_mqtt *mqtt, const char *topic)
         at_begin(at, EXCHANGE_MS);
         err = at_read_result(at, &result);
     }
-    return judge(mqtt, err, &result);
+    return judge(mqtt, at_end_data(at, size, err), &result);
 }
 
 // TOPIC and PAYLOAD: data, then OK alone.
@@ -242,6 +242,7 @@ static int load(struct sim7600_mqtt *mqtt, const char *name, const char *prefix,
         at_begin(at, SIM7600_FILE_MS);
         err = at_read_plain(at, &result);
     }
+    err = at_end_data(at, size, err);
     return err == OTA_E_MODEM ? judge(mqtt, err, &result) : err;
 }
 

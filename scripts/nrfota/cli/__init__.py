@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "test": "nrfota.cli.test",
     "sim": "nrfota.cli.sim",
     "publish": "nrfota.cli.publish",
+    "cost": "nrfota.cli.cost",
 }
 
 # What the extra `cloud` brings; all others come with `sim`.

@@ -16,6 +16,7 @@ import ssl
 import time
 import urllib.parse
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nrfota.errors import UnreachableError, UsageError, VerifyError
@@ -43,6 +44,26 @@ def shown(url: str) -> str:
     host = parts.netloc.rpartition("@")[2]
     text = f"{parts.scheme}://{host}{parts.path}"
     return text + ("?..." if parts.query else "")
+
+
+def expires_at(url: str) -> datetime | None:
+    """When a presigned URL of AWS or Google stops working; None for any other."""
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)
+    if "Signature" in query and "Expires" in query:  # the older way to sign
+        try:
+            return datetime.fromtimestamp(int(query["Expires"][0]), UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+    for vendor in ("X-Amz", "X-Goog"):
+        date, seconds = query.get(f"{vendor}-Date"), query.get(f"{vendor}-Expires")
+        if not date or not seconds:
+            continue
+        try:
+            begin = datetime.strptime(date[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return begin + timedelta(seconds=int(seconds[0]))
+        except (ValueError, OverflowError):
+            return None
+    return None
 
 
 def web_context(web_ca: Path | None) -> ssl.SSLContext:

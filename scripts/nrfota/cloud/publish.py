@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from nrfota.cloud.fetch import Checked, shown
+from nrfota.cloud.fetch import Checked, expires_at, shown
 from nrfota.cloud.keys import destroy
 from nrfota.cloud.link import Arrival, Message, Reports, Sender
 from nrfota.cloud.publish_parts import End, Options, Ports, View
@@ -163,6 +163,9 @@ class Publication:
                 else "no ranges: a download that stops begins again"
             )
             self._view.note(f"{checked.size} bytes are right; {resumes}")
+            until = expires_at(url)
+            if until is not None:
+                self._view.note(f"presigned until {until:%Y-%m-%d %H:%M} UTC")
         if problems and not (self._options.allow_one_url and self._urls):
             raise problems[0]
 
