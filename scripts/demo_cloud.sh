@@ -20,7 +20,7 @@ case "${1:-}" in
 esac
 
 cd "$(dirname "$0")/.."
-sh scripts/setup.sh --servers
+sh scripts/setup.sh --cloud
 PATH="$PWD/.venv/bin:$PATH:/usr/sbin"
 export PATH
 umask 077

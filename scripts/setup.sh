@@ -5,20 +5,21 @@ set -eu
 
 usage() {
     cat <<'EOF'
-usage: sh scripts/setup.sh [--servers | --tests]
+usage: sh scripts/setup.sh [--cloud | --tests]
 
 Installs the Debian packages that are missing (as root or with sudo), makes the
 virtual environment .venv with the project in it, and the west workspace .west.
 Does nothing, quickly, when everything is there.
-  --servers mosquitto and nginx, too, for scripts/demo_cloud.sh; neither is started
+  --cloud   what scripts/demo_cloud.sh needs, too: the Python packages of publishing,
+            mosquitto and nginx (neither is started)
   --tests   what the tests need, too: those, clang, cmocka, dtc, Chromium
 EOF
 }
-tests=no servers=no
+tests=no cloud=no
 case "${1:-}" in
     -h | --help) usage; exit 0 ;;
-    --servers) servers=yes ;;
-    --tests) tests=yes servers=yes ;;
+    --cloud) cloud=yes ;;
+    --tests) tests=yes cloud=yes ;;
     '') ;;
     *) usage >&2; exit 2 ;;
 esac
@@ -32,7 +33,7 @@ if [ "$tests" = yes ]; then
         chromium"
 fi
 SERVERS="mosquitto nginx"
-if [ "$servers" = yes ]; then
+if [ "$cloud" = yes ]; then
     PACKAGES="$PACKAGES $SERVERS openssl"
 fi
 
@@ -93,14 +94,23 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     echo "setup: Python 3.11 or newer is needed, found $(python3 -V)" >&2
     exit 1
 fi
+extras=sim
+[ "$cloud" = no ] || extras=sim,cloud
+[ "$tests" = no ] || extras=sim,cloud,test
 stamp="$(cksum <setup.py) $(pwd) $(python3 -V)"
-if [ "$(cat .venv/.nrfota-stamp 2>/dev/null || true)" != "$stamp" ]; then
+made=$(cat .venv/.nrfota-stamp 2>/dev/null || true)
+# What has more packages than are asked for is good enough.
+case $made in
+    "$stamp $extras" | "$stamp $extras",*) ready=yes ;;
+    *) ready=no ;;
+esac
+if [ "$ready" = no ]; then
     echo "setup: making .venv"
     # A .venv that was moved points to its old place: made anew.
     .venv/bin/west --version >/dev/null 2>&1 || rm -rf .venv
     [ -x .venv/bin/python ] || python3 -m venv .venv
-    .venv/bin/python -m pip install -q --disable-pip-version-check -e '.[sim,test]'
-    echo "$stamp" >.venv/.nrfota-stamp
+    .venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extras]"
+    echo "$stamp $extras" >.venv/.nrfota-stamp
 fi
 
 # West workspace: this project alone, nothing is fetched

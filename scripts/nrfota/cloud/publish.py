@@ -32,6 +32,9 @@ from nrfota.cloud.rollout import Done, Noted, Publish, Rollout, Stop
 from nrfota.cloud.stores import Upload, upload
 from nrfota.errors import FormatError, OtaError, UsageError
 
+# Devices published to before reports are looked at again: a stop comes in time, and
+# the broker's queue for us stays short.
+BATCH = 200
 # Delivered messages that may wait for their note.
 NOTE_EVERY = 20
 # How long a rollout rests between two looks at all its devices.
@@ -63,6 +66,8 @@ class Publication:
         self._ignored: dict[str, int] = {}
         self._urls: list[Checked] = []
         self._checked_at = 0.0
+        self._announced = -1
+        self._more = False
 
     def run(self) -> End:
         """Does what is left to do."""
@@ -186,12 +191,12 @@ class Publication:
         looked = -LOOK_EVERY_S
         while True:
             now = self._ports.now()
-            if now - looked >= LOOK_EVERY_S or now < looked:
+            if self._more or now - looked >= LOOK_EVERY_S or now < looked:
                 looked = now
                 end = self._look(sender, now, started, reports)
                 if end is not None:
                     return end
-            arrivals = reports.receive(LOOK_EVERY_S)
+            arrivals = reports.receive(0.0 if self._more else LOOK_EVERY_S)
             if arrivals:
                 self._take(arrivals, reports)
 
@@ -207,9 +212,11 @@ class Publication:
         step = Stop(reports.ended) if reports.ended else rollout.next(now)
         if reports.finished and not isinstance(step, Stop):
             step = Done()
+        self._more = isinstance(step, Publish)
         match step:
             case Publish(devices, stage):
-                self._publish(sender, devices, stage)
+                self._announce(stage)
+                self._publish(sender, devices[:BATCH])
             case Stop(reason):
                 sender.stop(reason)
                 return self._ended("stopped", reason)
@@ -237,15 +244,21 @@ class Publication:
         self._options = Options(**{**vars(self._options), "republish": False})
         self._state.group_at = None
 
-    def _publish(self, sender: Sender, devices: Sequence[str], stage: int) -> None:
-        plan, counts = self._plan, self._rollout.counts
+    def _announce(self, stage: int) -> None:
+        if stage == self._announced:
+            return
+        self._announced = stage
+        counts = (0, *self._rollout.counts)
+        self._view.step(
+            f"stage {stage + 1} of {len(counts) - 1}: publishing to "
+            f"{counts[stage + 1] - counts[stage]} of {counts[-1]} devices"
+        )
+
+    def _publish(self, sender: Sender, devices: Sequence[str]) -> None:
+        plan = self._plan
         if self._ports.now() - self._checked_at >= CHECK_EVERY_S:
             self._check()  # a presigned URL may have expired since
         self._before_publishing()
-        self._view.step(
-            f"stage {stage + 1} of {len(counts)}: publishing to {len(devices)} of "
-            f"{len(plan.devices)} devices"
-        )
         payload = plan.payload
         messages = [
             Message(plan.topic(device), payload, plan.retain) for device in devices
