@@ -170,6 +170,19 @@ def test_a_network_lost_for_minutes_costs_one_part_of_the_file(site, style):
     assert site.by_device(package.name) == len(package.ebin) + PART
 
 
+def test_a_modem_that_reboots_in_mid_transfer_is_brought_up_again(site):
+    reboot = fault.RebootLater(command="HTTPACTION", nth=2, after_ms=300)
+    device = site.device(plan=FaultPlan(reboot))
+    site.connect(device)
+    package = site.package(2, LARGE)
+    publisher = site.publish(package)
+    site.follow(device, publisher)
+    assert reboot.fired == 1
+    assert publisher.code == 0, publisher.errors
+    assert site.stages() == WHOLE_WAY
+    assert site.by_device(package.name) == len(package.ebin) + PART
+
+
 @pytest.mark.parametrize("place", ["download", "update"])
 def test_a_power_cut_is_survived(site, place):
     device = site.device()
