@@ -195,17 +195,6 @@ static void on_trial_everything_is_refused(void **state)
     assert_true(run_until_sent("accepted"));
 }
 
-static void without_a_boot_status_nothing_is_deleted_or_updated(void **state)
-{
-    (void)state;
-    start(1, BOOT_REASON_NORMAL, OTA_OK, 0);
-    boot_status.crc ^= 1;
-    update_client_init(&client, &config);
-    assert_true(run_until_connected());
-    request(&image, URL_A);
-    expect_refused("r1", "no_previous");
-}
-
 static void a_group_is_asked_like_a_device(void **state)
 {
     (void)state;
@@ -354,7 +343,6 @@ int main(void)
         TEST(twice_the_same_is_one),
         TEST(the_same_after_its_end_is_still_one),
         TEST(on_trial_everything_is_refused),
-        TEST(without_a_boot_status_nothing_is_deleted_or_updated),
         TEST(a_group_is_asked_like_a_device),
         TEST(other_topics_are_the_products),
         TEST(jobs_are_asked_for_after_each_connect),

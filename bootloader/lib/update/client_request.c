@@ -7,9 +7,8 @@
 // | the one in work, or that just ended     | none: QoS 1 may deliver twice   |
 // | another while one is in work            | refused: busy                   |
 // | neither application nor bootloader      | refused: range                  |
-// | taken without a boot status: which      | refused: no_previous            |
-// | files must stay is not known            |                                 |
-// | taken on trial, before the confirmation | refused: unconfirmed            |
+// | for a version on trial that has not     | refused: unconfirmed            |
+// | confirmed itself                        |                                 |
 // | for the version that runs               | refused: same                   |
 // | for an older one, without permission    | refused: downgrade              |
 // | anything else                           | accepted                        |
@@ -82,9 +81,6 @@ static int judge(struct update_client *client)
     int err = check_region(client, info);
     if (err != OTA_OK) {
         return err;
-    }
-    if (client->status.magic == 0) {
-        return OTA_E_NO_PREVIOUS;
     }
     if (client->status.confirm_token != 0 && !client->is_confirmed) {
         return OTA_E_UNCONFIRMED;
