@@ -80,9 +80,13 @@ static void find_id(struct cloud *cloud)
     }
 }
 
+// What the AT session and the MQTT client have read may still hold the key.
 static void reset(void *ctx)
 {
-    (void)ctx;
+    struct cloud *cloud = ctx;
+    memset(&cloud->at, 0, sizeof cloud->at);
+    memset(&cloud->mqtt, 0, sizeof cloud->mqtt);
+    __asm volatile("" : : "r"(cloud) : "memory");
     platform_reset();
 }
 
@@ -123,6 +127,7 @@ static void configure(struct cloud *cloud, const struct cloud_product *product)
         .mqtt = &cloud->mqtt,
         .flash = &app_flash,
         .crypto = &crypto_port,
+        .ctx = cloud,
         .reset = reset,
         .may_confirm = product->may_confirm,
         .may_update = product->may_update,

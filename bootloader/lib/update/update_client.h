@@ -2,10 +2,10 @@
 // reports about it (SPEC 3, 10, 11, 13, 14).
 //
 // Laws: one caller-owned struct, no heap, no globals; update_client_step does
-// one thing and returns, after one exchange with the modem at the latest (the
-// longest is a download of 128 KB); every retry is bounded or backs off with
-// jitter; every request that was accepted ends in confirmed, rolled_back or
-// failed; keys are wiped as soon as the bootloader has them.
+// one step of the link and one of the work and returns, after a few exchanges
+// with the modem (the longest is a download of 128 KB); every retry is bounded
+// or backs off with jitter; every request that was accepted ends in confirmed,
+// rolled_back or failed; keys are wiped as soon as the bootloader has them.
 //
 // PORTING.md says what a product has to bring.
 //
