@@ -66,8 +66,7 @@ class State:
     started_at: float
     uploads: dict[str, str] = field(default_factory=dict)  # where -> SHA-256
     published: bool = False  # something has been
-    job: str = ""  # ARN of an AWS IoT job
-    group_at: float | None = None  # when a group's one message was published
+    group_at: float | None = None  # when a group's message, or the job, went out
     end: str = ""  # complete or aborted; empty while it can go on
     keys: str = "kept"
 
