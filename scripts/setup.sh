@@ -5,19 +5,21 @@ set -eu
 
 usage() {
     cat <<'EOF'
-usage: sh scripts/setup.sh [--tests]
+usage: sh scripts/setup.sh [--cloud | --tests]
 
 Installs the Debian packages that are missing (as root or with sudo), makes the
 virtual environment .venv with the project in it, and the west workspace .west.
 Does nothing, quickly, when everything is there.
-  --tests   what the tests need, too: clang, cmocka, dtc, Chromium, mosquitto, nginx
-            (the two servers are installed, but not started)
+  --cloud   what scripts/demo_cloud.sh needs, too: the Python packages of publishing,
+            mosquitto and nginx (neither is started)
+  --tests   what the tests need, too: those, clang, cmocka, dtc, Chromium
 EOF
 }
-tests=no
+tests=no cloud=no
 case "${1:-}" in
     -h | --help) usage; exit 0 ;;
-    --tests) tests=yes ;;
+    --cloud) cloud=yes ;;
+    --tests) tests=yes cloud=yes ;;
     '') ;;
     *) usage >&2; exit 2 ;;
 esac
@@ -27,10 +29,13 @@ cd "$(dirname "$0")/.."
 PACKAGES="gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build libjsmn-dev"
 if [ "$tests" = yes ]; then
     PACKAGES="$PACKAGES gcc libc6-dev clang clang-format libclang-rt-14-dev llvm
-        libcmocka-dev libssl-dev openssl device-tree-compiler make patch git
-        chromium mosquitto nginx"
+        libcmocka-dev libssl-dev device-tree-compiler make patch git
+        chromium"
 fi
 SERVERS="mosquitto nginx"
+if [ "$cloud" = yes ]; then
+    PACKAGES="$PACKAGES $SERVERS openssl"
+fi
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -43,7 +48,7 @@ as_root() {
     fi
 }
 
-# Tests start servers of their own: none may start with its package.
+# Tests and demo start servers of their own: none may start with its package.
 POLICY=/usr/sbin/policy-rc.d
 install_packages() {
     held=no
@@ -89,14 +94,23 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     echo "setup: Python 3.11 or newer is needed, found $(python3 -V)" >&2
     exit 1
 fi
+extras=sim
+[ "$cloud" = no ] || extras=sim,cloud
+[ "$tests" = no ] || extras=sim,cloud,test
 stamp="$(cksum <setup.py) $(pwd) $(python3 -V)"
-if [ "$(cat .venv/.nrfota-stamp 2>/dev/null || true)" != "$stamp" ]; then
+made=$(cat .venv/.nrfota-stamp 2>/dev/null || true)
+# What has more packages than are asked for is good enough.
+case $made in
+    "$stamp $extras" | "$stamp $extras",*) ready=yes ;;
+    *) ready=no ;;
+esac
+if [ "$ready" = no ]; then
     echo "setup: making .venv"
     # A .venv that was moved points to its old place: made anew.
     .venv/bin/west --version >/dev/null 2>&1 || rm -rf .venv
     [ -x .venv/bin/python ] || python3 -m venv .venv
-    .venv/bin/python -m pip install -q --disable-pip-version-check -e '.[sim,test]'
-    echo "$stamp" >.venv/.nrfota-stamp
+    .venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extras]"
+    echo "$stamp $extras" >.venv/.nrfota-stamp
 fi
 
 # West workspace: this project alone, nothing is fetched

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from nrfota.cloud import mqtt_link
 from nrfota.cloud.link import Message
-from nrfota.cloud.mqtt_link import MqttLink
+from nrfota.cloud.mqtt_link import MqttLink, Pace
 from nrfota.cloud.profile import Login, Operator
 from nrfota.errors import FormatError, OtaError, UnreachableError
 from support.firmware import ROOT
@@ -164,3 +164,23 @@ def test_certificates_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     pki.ca.write_text("no")
     with pytest.raises(FormatError, match=r"ca\.pem: expected certificates as PEM"):
         link(1, who=who)
+
+
+def test_a_pace_is_kept_in_every_second() -> None:
+    pace = Pace(3)
+    sent = [tick / 10 for tick in range(100) if pace.may_send(tick / 10)]
+    assert len(sent) == 30
+    for begin in sent:
+        assert len([time for time in sent if begin <= time < begin + 1]) <= 3
+    assert all(Pace(None).may_send(0.0) for _ in range(1000))
+
+
+def test_a_paced_link_sends_all(broker: Mosquitto) -> None:
+    sender = MqttLink(
+        operator(broker.port), client_id="x", report_filter=FILTER, per_second=20
+    )
+    sender.open()
+    delivered: list[int] = []
+    sender.send([Message("a", b"x")] * 25, delivered=delivered.append)
+    assert sorted(delivered) == list(range(25))
+    sender.close(forget=True)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from nrfota.ota_json import OtaJson
 from support.firmware import ROOT
 from support.mosquitto import Mosquitto, running
 from support.pki import Identity, Pki
+from support.process import wait_until
 from support.publishing import NAME, FileServer, answering, package, report
 
 HAPPY = ["accepted", "downloading", "downloaded", "updating", "confirmed"]
@@ -571,3 +573,26 @@ def test_a_terminal_gets_a_table(
     out = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().out)
     assert re.search(r"stage .* devices .* confirmed .* failed .* silent", out)
     assert "failed: http" in out
+
+
+@pytest.mark.parametrize("reached", [1, 30, 120])
+def test_a_run_that_is_killed_goes_on(site: Site, reached: int) -> None:
+    """SIGKILL once so many devices have it; each has it once or twice in the end."""
+    site.package()
+    with answering(site.broker.port, dict.fromkeys(names(150), HAPPY)) as got:
+        arguments = [*site.to, *site.devices(names(150))]
+        running_ = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "nrfota", "publish", "--cloud"),
+                *(str(site.cloud()), "-d", str(site.build), *arguments),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        wait_until("requests", lambda: len(got) >= reached, running_)
+        running_.kill()
+        running_.wait()
+        assert site.run(*arguments) == 0
+        times = Counter(device for device, _ in got)
+    assert len(times) == 150
+    assert max(times.values()) <= 2
+    assert len({payload for _, payload in got}) == 1

@@ -254,7 +254,7 @@ class Site:
         shutil.copytree(sim / "sim" / "modem", modem)
 
     def run(
-        self, device: Device, done: Callable[[], bool], *, max_s: float = 1_800
+        self, device: Device, done: Callable[[], bool], *, max_s: float = 14_400
     ) -> bool:
         """Runs the device until `done`, which is asked now and then."""
         steps, holds = 0, False
@@ -325,7 +325,7 @@ class Site:
         return publisher
 
     def follow(
-        self, device: Device, publisher: Publisher, *, max_s: float = 7_200
+        self, device: Device, publisher: Publisher, *, max_s: float = 14_400
     ) -> None:
         """Runs the device until the publisher has ended."""
         assert self.run(device, lambda: publisher.ended, max_s=max_s), (

@@ -124,10 +124,13 @@ class Device:
             faults=self.plan,
             seed=self.seed,
             pace=self.pace,
-            trace=lambda text: self.on_at(text),
+            trace=self._at,
         )
         self.modem.attach(uart.tx, uart.rx)
         self.modem.start_ready()
+
+    def _at(self, text: str) -> None:
+        self.on_at(text)
 
     def _heard(self, data: bytes) -> None:
         self.console += data.decode("ascii", "replace")

@@ -10,6 +10,9 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from support.aws_iot import AwsIot
+from support.clouds import google as google_storage
+from support.clouds import moto
 from support.end_to_end import IMEI, PAD, Site
 from support.pki import Pki
 from vboard.clock import NS_PER_S
@@ -167,6 +170,19 @@ def test_a_network_lost_for_minutes_costs_one_part_of_the_file(site, style):
     assert site.by_device(package.name) == len(package.ebin) + PART
 
 
+def test_a_modem_that_reboots_in_mid_transfer_is_brought_up_again(site):
+    reboot = fault.RebootLater(command="HTTPACTION", nth=2, after_ms=300)
+    device = site.device(plan=FaultPlan(reboot))
+    site.connect(device)
+    package = site.package(2, LARGE)
+    publisher = site.publish(package)
+    site.follow(device, publisher)
+    assert reboot.fired == 1
+    assert publisher.code == 0, publisher.errors
+    assert site.stages() == WHOLE_WAY
+    assert site.by_device(package.name) == len(package.ebin) + PART
+
+
 @pytest.mark.parametrize("place", ["download", "update"])
 def test_a_power_cut_is_survived(site, place):
     device = site.device()
@@ -233,3 +249,76 @@ def test_an_older_version_needs_leave(site):
     site.follow(device, allowed)
     assert allowed.code == 0, allowed.errors
     assert site.told("yes")[-1]["version"] == 1
+
+
+# Clouds
+
+
+def test_google_topics_and_cloud_storage(tmp_path, pki):
+    """The request is retained, as Google kept it, and taken back at the end."""
+    import google.cloud.storage
+
+    with google_storage() as address, Site(tmp_path, pki, kind="gcp") as site:
+        google.cloud.storage.Client().create_bucket("fleet")
+        device = site.device()
+        package = site.package(2, url=f"{address}/fleet/fw/fw_2.ebin")
+        publisher = site.publish(package, to="gs://fleet/fw")
+        site.follow(device, publisher)
+        assert publisher.code == 0, publisher.errors
+        assert site.stages() == WHOLE_WAY, site.told()
+        with site.broker.client(site.pki.operator()) as late:
+            late.subscribe(site.request_topic)
+            late.publish(site.request_topic, b"end")
+            (message,) = late.wait_for(bool)
+        assert message.payload == b"end"
+
+
+def test_aws_topics_data_plane_and_a_presigned_address(tmp_path, pki):
+    import boto3
+
+    with moto(), Site(tmp_path, pki, kind="aws") as site:
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="fleet")
+        device = site.device()
+        wanted = {"Bucket": "fleet", "Key": "fw/fw_2.ebin"}
+        url = s3.generate_presigned_url("get_object", wanted, ExpiresIn=604_800)
+        package = site.package(2, url=url)
+        with site.broker.client(site.pki.operator()) as client:
+            aws = AwsIot(client, thing=IMEI)
+            site.connect(device)
+            publisher = site.publish(package, "--via", "aws-data", to="s3://fleet/fw")
+            assert site.run(device, lambda: aws.step() or publisher.ended)
+        assert publisher.code == 0, publisher.errors
+        assert site.stages() == WHOLE_WAY
+        assert aws.updates == []  # it was no job
+
+
+@pytest.mark.parametrize(
+    "args, end, stages",
+    [
+        ((), "SUCCEEDED", WHOLE_WAY),
+        (("-DAPP_FAULT=lockup",), "FAILED", [*WHOLE_WAY[:-1], "rolled_back"]),
+    ],
+)
+def test_an_aws_job(tmp_path, pki, args, end, stages):
+    with moto(), Site(tmp_path, pki, kind="aws") as site:
+        device = site.device()
+        package = site.package(2, *args)
+        with site.broker.client(site.pki.operator()) as client:
+            aws = AwsIot(client, thing=IMEI)
+            publisher = site.publish(package, "--via", "aws-job", "--id", "job-1")
+            assert site.run(device, lambda: aws.step() or is_final(aws))
+        assert site.stages() == stages
+        told = [body["statusDetails"]["stage"] for _, body in aws.updates]
+        assert [
+            stage for i, stage in enumerate(told) if stage not in told[:i]
+        ] == stages
+        statuses = [body["status"] for _, body in aws.updates]
+        assert set(statuses[:-1]) == {"IN_PROGRESS"} and statuses[-1] == end
+        assert {job for job, _ in aws.updates} == {"job-1"}
+        assert publisher.code == (0 if end == "SUCCEEDED" else 1), publisher.errors
+
+
+def is_final(aws):
+    """True when the Jobs service has the device's last word."""
+    return bool(aws.updates) and aws.updates[-1][1]["status"] != "IN_PROGRESS"

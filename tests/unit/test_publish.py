@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from nrfota.cloud import publish
 from nrfota.cloud.publish_plan import ended_before
 from nrfota.cloud.publish_state import State, StateFiles
 from nrfota.cloud.rollout import Policy, ordered
@@ -119,6 +120,17 @@ def test_a_stop_publishes_no_more_and_stays_a_stop(tmp_path: Path) -> None:
     assert sum(world.got.values()) == 1
     assert len(world.stopped) == 2
     assert (tmp_path / "ota.json").exists()
+
+
+def test_a_stop_comes_in_the_middle_of_a_large_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "BATCH", 5)
+    policy = Policy(stages=(Fraction(100),), stop_at=Fraction(30))
+    world = World(tmp_path, DEVICES, policy=policy)
+    world.answers = dict.fromkeys(DEVICES, ("accepted", "failed"))
+    assert world.run().state == "stopped"
+    assert 0 < len(world.got) < len(DEVICES)
 
 
 def test_a_stop_goes_on_with_a_higher_threshold(tmp_path: Path) -> None:

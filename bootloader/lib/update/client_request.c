@@ -2,13 +2,13 @@
 //
 // | the request is                          | answer                          |
 // |-----------------------------------------|---------------------------------|
+// | empty: a retained one being cleared     | none                            |
 // | not what SPEC 3 says                    | refused: request, size          |
 // | the one in work, or that just ended     | none: QoS 1 may deliver twice   |
 // | another while one is in work            | refused: busy                   |
 // | neither application nor bootloader      | refused: range                  |
-// | taken without a boot status: which      | refused: no_previous            |
-// | files must stay is not known            |                                 |
-// | taken on trial, before the confirmation | refused: unconfirmed            |
+// | for a version on trial that has not     | refused: unconfirmed            |
+// | confirmed itself                        |                                 |
 // | for the version that runs               | refused: same                   |
 // | for an older one, without permission    | refused: downgrade              |
 // | anything else                           | accepted                        |
@@ -81,9 +81,6 @@ static int judge(struct update_client *client)
     int err = check_region(client, info);
     if (err != OTA_OK) {
         return err;
-    }
-    if (client->status.magic == 0) {
-        return OTA_E_NO_PREVIOUS;
     }
     if (client->status.confirm_token != 0 && !client->is_confirmed) {
         return OTA_E_UNCONFIRMED;
@@ -167,9 +164,11 @@ void client_take_message(struct update_client *client)
     }
     if (is_topic(config->topic_request, message->topic) ||
         is_topic(config->topic_group, message->topic)) {
-        int err = update_request_parse(message->payload, message->payload_size,
-                                       &client->incoming);
-        take_request(client, err);
+        if (message->payload_size != 0) {
+            int err = update_request_parse(
+                message->payload, message->payload_size, &client->incoming);
+            take_request(client, err);
+        }
     } else if (is_job_topic(client, message->topic)) {
         int err = update_request_parse_job(
             message->payload, message->payload_size, &client->incoming);

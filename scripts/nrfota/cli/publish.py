@@ -262,12 +262,13 @@ def _open_link(
         from nrfota.cloud.aws_data import AwsData
 
         return AwsData(cloud.host), Deaf()
-    from nrfota.cloud.mqtt_link import MqttLink
+    from nrfota.cloud.mqtt_link import AWS_PER_SECOND, MqttLink
 
     link = MqttLink(
         cloud.operator,
         client_id=f"{cloud.operator.client_id}-{plan.id}",
         report_filter=plan.topics.report_filter(),
+        per_second=AWS_PER_SECOND if cloud.profile == "aws" else None,
     )
     if plan.via is Via.MQTT:
         return link, link

@@ -14,6 +14,7 @@ import queue
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,11 +25,33 @@ from nrfota.errors import FormatError, OtaError, UnreachableError
 
 WINDOW = 100
 OPEN_S = 20.0
+# AWS IoT Core takes 100 publishes a second on a connection, and drops what is beyond
+# without a word.
+AWS_PER_SECOND = 90
 # With TLS 1.3 a broker refuses a certificate after the handshake, by hanging up.
 MAX_DROPPED = 2
 PROGRESS_S = 60.0
 QOS = 1
 KEEPALIVE_S = 60
+
+
+class Pace:
+    """At most so many messages in any second; None for as many as there are."""
+
+    def __init__(self, per_second: int | None) -> None:
+        self._per_second = per_second
+        self._times: deque[float] = deque()
+
+    def may_send(self, now: float) -> bool:
+        """Whether there is room for one; takes it."""
+        if self._per_second is None:
+            return True
+        while self._times and self._times[0] <= now - 1.0:
+            self._times.popleft()
+        if len(self._times) >= self._per_second:
+            return False
+        self._times.append(now)
+        return True
 
 
 class MqttLink:
@@ -40,6 +63,7 @@ class MqttLink:
         *,
         client_id: str,
         report_filter: str,
+        per_second: int | None = None,
     ) -> None:
         from paho.mqtt.client import Client, MQTTv311
         from paho.mqtt.enums import CallbackAPIVersion
@@ -48,6 +72,7 @@ class MqttLink:
         self._name = f"broker {operator.host}:{operator.port}"
         self._client_id = client_id
         self._filter = report_filter
+        self._pace = Pace(per_second)
         self._changed = threading.Condition()
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._acknowledged: list[int] = []
@@ -123,7 +148,11 @@ class MqttLink:
         following = 0
         deadline = time.monotonic() + PROGRESS_S
         while following < len(messages) or waiting:
-            while following < len(messages) and len(waiting) < WINDOW:
+            while (
+                following < len(messages)
+                and len(waiting) < WINDOW
+                and self._pace.may_send(time.monotonic())
+            ):
                 message = messages[following]
                 info = self._client.publish(
                     message.topic, message.payload, qos=QOS, retain=message.retain
@@ -131,7 +160,7 @@ class MqttLink:
                 waiting[info.mid] = following
                 following += 1
             with self._changed:
-                self._changed.wait_for(lambda: self._acknowledged, 1.0)
+                self._changed.wait_for(lambda: self._acknowledged, 0.1)
                 arrived = list(self._acknowledged)
                 self._acknowledged.clear()
             for mid in arrived:

@@ -11,12 +11,13 @@ Rule 4: bytes are checked at every URL before each run's first publish.
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections.abc import Sequence
 
-from nrfota.cloud.fetch import Checked, expires_at, shown
+from nrfota.cloud.fetch import Checked
 from nrfota.cloud.keys import destroy
 from nrfota.cloud.link import Arrival, Message, Reports, Sender
+from nrfota.cloud.publish_files import check_all, upload_all
 from nrfota.cloud.publish_parts import End, Options, Ports, View
 from nrfota.cloud.publish_plan import Plan, Via, needed_by
 from nrfota.cloud.publish_state import (
@@ -29,17 +30,21 @@ from nrfota.cloud.publish_state import (
 )
 from nrfota.cloud.report import WITH_REASON, Report
 from nrfota.cloud.rollout import Done, Noted, Publish, Rollout, Stop
-from nrfota.cloud.stores import Upload, upload
-from nrfota.errors import FormatError, OtaError, UsageError
+from nrfota.errors import FormatError, UsageError
 
+# Devices published to before reports are looked at again: a stop comes in time, and
+# the broker's queue for us stays short.
+BATCH = 200
 # Delivered messages that may wait for their note.
 NOTE_EVERY = 20
-# How long a rollout rests between two looks at all its devices.
+# How long a rollout rests between two looks at all its devices, at least: with a
+# large fleet reports get four fifths of the time.
 LOOK_EVERY_S = 0.5
 # The file is looked at again before a publish so much later.
 CHECK_EVERY_S = 600.0
 # Reports that were kept for us come within this after a new start.
 SETTLE_S = 1.0
+MAX_SETTLE_S = 60.0
 
 
 class Publication:
@@ -63,6 +68,8 @@ class Publication:
         self._ignored: dict[str, int] = {}
         self._urls: list[Checked] = []
         self._checked_at = 0.0
+        self._announced = -1
+        self._more = False
 
     def run(self) -> End:
         """Does what is left to do."""
@@ -73,7 +80,13 @@ class Publication:
                 self._destroy()
                 return self._ended(self._state.end, "")
             if not self._options.abort and not self._all_published():
-                self._upload()
+                upload_all(
+                    self._plan,
+                    options=self._options,
+                    ports=self._ports,
+                    view=self._view,
+                    memory=(self._state, self._files),
+                )
                 self._check()
             sender, reports = self._ports.open_link()
             forget = False
@@ -122,59 +135,21 @@ class Publication:
             return self._state.group_at is not None
         return all(d.published_at is not None for d in self._rollout.devices.values())
 
-    # Upload and check.
-
-    def _upload(self) -> None:
-        if not self._options.upload:
-            return
-        digest = hashlib.sha256(self._plan.ebin).hexdigest()
-        for target in self._plan.targets:
-            store = self._ports.open_store(target.place)
-            where = store.where(target.name)
-            if self._state.uploads.get(where) == digest:
-                self._view.note(f"{where} was uploaded before")
-                continue
-            self._view.step(f"uploading to {where}")
-            done = upload(
-                store, target.name, self._plan.ebin, force=self._options.force
-            )
-            if done is not Upload.STORED:
-                self._view.note(f"{where}: {done}")
-            self._state.uploads[where] = digest
-            self._files.save(self._state)
-
     def _check(self) -> None:
         self._checked_at = self._ports.now()
-        self._urls.clear()
-        problems: list[OtaError] = []
-        for url in self._plan.urls:
-            self._view.step(f"fetching {shown(url)}")
-            try:
-                checked = self._ports.check(url, self._plan.ebin)
-            except OtaError as error:
-                problems.append(error)
-                if self._options.allow_one_url:
-                    self._view.note(str(error))
-                continue
-            self._urls.append(checked)
-            resumes = (
-                "downloads resume by range"
-                if checked.ranges
-                else "no ranges: a download that stops begins again"
-            )
-            self._view.note(f"{checked.size} bytes are right; {resumes}")
-            until = expires_at(url)
-            if until is not None:
-                self._view.note(f"presigned until {until:%Y-%m-%d %H:%M} UTC")
-        if problems and not (self._options.allow_one_url and self._urls):
-            raise problems[0]
+        self._urls = check_all(
+            self._plan, options=self._options, ports=self._ports, view=self._view
+        )
 
     # Publish and follow.
 
     def _roll(self, sender: Sender, reports: Reports) -> End:
         started = self._ports.now()
         if self._state.published:
-            while arrivals := reports.receive(SETTLE_S):
+            # Not for ever: some fleets never stop talking.
+            while self._ports.now() - started < MAX_SETTLE_S and (
+                arrivals := reports.receive(SETTLE_S)
+            ):
                 self._take(arrivals, reports)
         if self._options.abort:
             sender.stop("aborted by the operator")
@@ -183,15 +158,17 @@ class Publication:
             self._republish()
         if self._plan.group or self._plan.via is Via.AWS_JOB:
             self._publish_once(sender)
-        looked = -LOOK_EVERY_S
+        looked, rest_s = -LOOK_EVERY_S, LOOK_EVERY_S
         while True:
             now = self._ports.now()
-            if now - looked >= LOOK_EVERY_S or now < looked:
+            if self._more or now - looked >= rest_s or now < looked:
                 looked = now
+                begin = time.perf_counter()
                 end = self._look(sender, now, started, reports)
+                rest_s = max(LOOK_EVERY_S, 4 * (time.perf_counter() - begin))
                 if end is not None:
                     return end
-            arrivals = reports.receive(LOOK_EVERY_S)
+            arrivals = reports.receive(0.0 if self._more else LOOK_EVERY_S)
             if arrivals:
                 self._take(arrivals, reports)
 
@@ -207,9 +184,11 @@ class Publication:
         step = Stop(reports.ended) if reports.ended else rollout.next(now)
         if reports.finished and not isinstance(step, Stop):
             step = Done()
+        self._more = isinstance(step, Publish)
         match step:
             case Publish(devices, stage):
-                self._publish(sender, devices, stage)
+                self._announce(stage)
+                self._publish(sender, devices[:BATCH])
             case Stop(reason):
                 sender.stop(reason)
                 return self._ended("stopped", reason)
@@ -237,15 +216,21 @@ class Publication:
         self._options = Options(**{**vars(self._options), "republish": False})
         self._state.group_at = None
 
-    def _publish(self, sender: Sender, devices: Sequence[str], stage: int) -> None:
-        plan, counts = self._plan, self._rollout.counts
+    def _announce(self, stage: int) -> None:
+        if stage == self._announced:
+            return
+        self._announced = stage
+        counts = (0, *self._rollout.counts)
+        self._view.step(
+            f"stage {stage + 1} of {len(counts) - 1}: publishing to "
+            f"{counts[stage + 1] - counts[stage]} of {counts[-1]} devices"
+        )
+
+    def _publish(self, sender: Sender, devices: Sequence[str]) -> None:
+        plan = self._plan
         if self._ports.now() - self._checked_at >= CHECK_EVERY_S:
             self._check()  # a presigned URL may have expired since
         self._before_publishing()
-        self._view.step(
-            f"stage {stage + 1} of {len(counts)}: publishing to {len(devices)} of "
-            f"{len(plan.devices)} devices"
-        )
         payload = plan.payload
         messages = [
             Message(plan.topic(device), payload, plan.retain) for device in devices
