@@ -203,8 +203,8 @@ static void free_image(struct image *image)
     free(image->file);
 }
 
-static void write_request(char *text, size_t size, const struct image *image,
-                          const char *members)
+static inline void write_request(char *text, size_t size,
+                                 const struct image *image, const char *members)
 {
     char hex[225];
     for (size_t i = 0; i < sizeof image->info; i++) {
@@ -214,7 +214,7 @@ static void write_request(char *text, size_t size, const struct image *image,
              members, hex);
 }
 
-static void deliver(const char *topic, const char *payload)
+static inline void deliver(const char *topic, const char *payload)
 {
     assert_true(fake_mqtt.held < SIM7600_MQTT_HELD);
     struct sim7600_mqtt_message *message = &fake_mqtt.messages[fake_mqtt.held];
@@ -225,7 +225,7 @@ static void deliver(const char *topic, const char *payload)
     fake_mqtt.held++;
 }
 
-static void request(const struct image *image, const char *members)
+static inline void request(const struct image *image, const char *members)
 {
     char text[SIM7600_MQTT_PAYLOAD_MAX];
     write_request(text, sizeof text, image, members);
@@ -233,7 +233,7 @@ static void request(const struct image *image, const char *members)
 }
 
 // Serves the image's file at "http://a/f" (0) or "http://b/f" (1).
-static void serve(uint32_t place, const struct image *image)
+static inline void serve(uint32_t place, const struct image *image)
 {
     static const char *const names[] = {"http://a/f", "http://b/f",
                                         "https://c/f"};
@@ -246,7 +246,7 @@ static void serve(uint32_t place, const struct image *image)
 
 /// Running and looking ///
 
-static void steps(uint32_t count)
+static inline void steps(uint32_t count)
 {
     while (count-- > 0) {
         update_client_step(&client);
@@ -254,7 +254,7 @@ static void steps(uint32_t count)
 }
 
 // How often a report with this stage, and this text in it, was sent.
-static uint32_t count_sent(const char *stage, const char *text)
+static inline uint32_t count_sent(const char *stage, const char *text)
 {
     char wanted[64];
     uint32_t found = 0;
@@ -266,7 +266,7 @@ static uint32_t count_sent(const char *stage, const char *text)
     return found;
 }
 
-static bool run_until_sent(const char *stage)
+static inline bool run_until_sent(const char *stage)
 {
     for (uint32_t i = 0; i < 20000; i++) {
         if (count_sent(stage, "") > 0) {
@@ -277,7 +277,7 @@ static bool run_until_sent(const char *stage)
     return false;
 }
 
-static bool run_until_reset(void)
+static inline bool run_until_reset(void)
 {
     for (uint32_t i = 0; i < 20000 && world.resets == 0; i++) {
         update_client_step(&client);
@@ -285,7 +285,7 @@ static bool run_until_reset(void)
     return world.resets == 1;
 }
 
-static bool run_until_connected(void)
+static inline bool run_until_connected(void)
 {
     for (uint32_t i = 0; i < 100000; i++) {
         if (update_client_is_connected(&client)) {

@@ -45,9 +45,12 @@ struct fake_url {
     const uint8_t *data;
     uint32_t size;
     bool has_no_ranges;
-    int error;         // instead of the file, for ever
-    uint32_t status;   // beside it
-    bool needs_alone;  // fails while the broker is connected
+    int error;          // instead of the file, for ever
+    uint32_t status;    // beside it
+    bool needs_alone;   // fails while the broker is connected
+    bool has_one_range; // only the first part; then everything
+    uint32_t fails;     // this many requests before each that succeeds
+    uint32_t failed;
     uint32_t requests; // how many there were
 };
 
@@ -62,6 +65,8 @@ struct world {
     bool is_dead;
     bool is_lonely; // no network
     bool has_no_broker;
+    uint32_t refused_jobs;  // publications to jobs that the broker refuses
+    const char *stuck_path; // cannot be deleted: the modem does not answer
     uint32_t keys;
     uint32_t restarts;
     uint32_t opens;
@@ -245,6 +250,10 @@ int sim7600_part_delete(struct sim7600 *modem, const char *path)
 {
     (void)modem;
     int err = call();
+    if (err == OTA_OK && world.stuck_path != NULL &&
+        strcmp(world.stuck_path, path) == 0) {
+        return OTA_E_TIMEOUT;
+    }
     if (err == OTA_OK) {
         remove_file(path);
     }
@@ -362,7 +371,13 @@ int sim7600_http_fetch(struct sim7600 *modem,
         if (url->needs_alone && fake_mqtt.is_connected) {
             return OTA_E_TLS;
         }
-        bool is_range = get->last != 0 && !url->has_no_ranges;
+        if (url->failed < url->fails) {
+            url->failed++;
+            return OTA_E_NETWORK;
+        }
+        url->failed = 0;
+        bool is_range = get->last != 0 && !url->has_no_ranges &&
+                        !(url->has_one_range && get->first > 0);
         uint32_t first = is_range ? get->first : 0;
         uint32_t last =
             is_range && get->last < url->size ? get->last : url->size - 1u;
@@ -409,6 +424,11 @@ int sim7600_mqtt_publish(struct sim7600_mqtt *mqtt, const char *topic,
                          const char *payload, size_t size)
 {
     int err = call();
+    if (err == OTA_OK && world.refused_jobs > 0 &&
+        strstr(topic, "/update") != NULL) {
+        world.refused_jobs--;
+        return OTA_E_BROKER;
+    }
     if (err == OTA_OK && (!mqtt->is_connected || world.has_no_broker)) {
         mqtt->is_connected = false;
         return OTA_E_BROKER;

@@ -1,5 +1,4 @@
-// The update client's download: parts, ranges, URLs, room, hashes; and its way
-// to the broker.
+// The update client's download: parts, ranges, URLs, room, hashes.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "client_bench.h"
@@ -170,6 +169,45 @@ static void parts_behind_the_last_one_go(void **state)
     assert_null(find_file(part(1)));
 }
 
+static void more_parts_than_the_file_has_are_something_elses(void **state)
+{
+    // The whole file is exactly two parts.
+    again(state, SIM7600_PART_SIZE * 2u - 128u);
+    assert_int_equal(SIM7600_PART_SIZE * 2u, image.file_size);
+    for (uint32_t more = 1; more <= SIM7600_PART_SIZE;
+         more += SIM7600_PART_SIZE - 1u) {
+        again(state, SIM7600_PART_SIZE * 2u - 128u);
+        put_file(part(0), image.file, SIM7600_PART_SIZE);
+        put_file(part(1), image.file + SIM7600_PART_SIZE, SIM7600_PART_SIZE);
+        put_file(part(2), image.file, more);
+        request(&image, URL_A);
+        assert_true(run_until_reset());
+        assert_null(find_file(part(2)));
+    }
+}
+
+static void a_server_that_has_ranges_now_and_then(void **state)
+{
+    (void)state;
+    world.urls[0].has_one_range = true;
+    request(&image, URL_A);
+    assert_true(run_until_reset());
+    assert_int_equal(3, world.urls[0].requests);
+    assert_int_equal(image.file_size, find_file(path)->size);
+}
+
+static void a_modem_that_never_deletes_is_given_up(void **state)
+{
+    (void)state;
+    char stuck[OTA_PATH_SIZE];
+    put_file(part(0), image.file, 10);
+    memcpy(stuck, part(1), sizeof stuck);
+    put_file(stuck, image.file, 10);
+    world.stuck_path = stuck;
+    request(&image, URL_A);
+    expect_failed("timeout");
+}
+
 /// URLs ///
 
 static void a_short_file_is_not_taken(void **state)
@@ -231,6 +269,25 @@ static void with_both_urls_bad_the_last_error_is_told(void **state)
     world.urls[1].status = 403;
     request(&image, URL_AB);
     expect_failed("http");
+}
+
+static void attempts_count_for_one_part(void **state)
+{
+    (void)state;
+    world.urls[0].fails = UPDATE_DOWNLOAD_ATTEMPTS - 1u;
+    request(&image, URL_A);
+    assert_true(run_until_reset());
+    assert_int_equal(3u * UPDATE_DOWNLOAD_ATTEMPTS, world.urls[0].requests);
+}
+
+static void a_full_modem_is_not_tried_again(void **state)
+{
+    (void)state;
+    world.urls[0].error = OTA_E_NO_SPACE;
+    request(&image, URL_AB);
+    expect_failed("no_space");
+    assert_int_equal(1, world.urls[0].requests);
+    assert_int_equal(0, world.urls[1].requests);
 }
 
 static void attempts_are_the_configurations(void **state)
@@ -323,6 +380,7 @@ static void room_is_needed_for_the_rest_only(void **state)
     (void)state;
     world.space = image.file_size + 5000u;
     put_file(part(0), image.file, SIM7600_PART_SIZE);
+    put_file(part(1), image.file, 3000); // goes first
     request(&image, URL_A);
     assert_true(run_until_reset());
 }
@@ -373,135 +431,6 @@ static void the_file_of_a_kept_version_is_never_written(void **state)
     }
 }
 
-/// The way to the broker ///
-
-static void a_lost_broker_does_not_stop_the_download(void **state)
-{
-    (void)state;
-    request(&image, URL_A);
-    assert_true(run_until_sent("downloading"));
-    world.has_no_broker = true;
-    for (uint32_t i = 0; i < 3000 && client.work != UPDATE_WORK_READY; i++) {
-        update_client_step(&client);
-    }
-    steps(20);
-    world.has_no_broker = false;
-    assert_true(run_until_reset());
-    // What happened meanwhile was told later, in order.
-    assert_int_equal(1, count_sent("downloaded", ""));
-    assert_int_equal(1, count_sent("updating", ""));
-}
-
-static void reports_do_not_wait_for_a_broker_for_ever(void **state)
-{
-    (void)state;
-    request(&image, URL_A);
-    assert_true(run_until_sent("downloading"));
-    world.has_no_broker = true;
-    assert_true(run_until_reset());
-    assert_int_equal(0, count_sent("updating", ""));
-}
-
-static void a_lost_network_is_waited_for(void **state)
-{
-    (void)state;
-    request(&image, URL_A);
-    assert_true(run_until_sent("downloading"));
-    world.is_lonely = true;
-    steps(2000);
-    assert_int_equal(0, count_sent("failed", ""));
-    assert_true(world.restarts > 0);
-    world.is_lonely = false;
-    assert_true(run_until_reset());
-    assert_true(world.urls[0].requests < 8);
-}
-
-static void a_silent_modem_gets_its_power_key(void **state)
-{
-    (void)state;
-    uint32_t opens = world.opens;
-    world.is_dead = true;
-    steps(1000);
-    assert_true(world.keys >= 1);
-    assert_true(world.opens - opens < 30);
-    world.is_dead = false;
-    assert_true(run_until_connected());
-}
-
-static void devices_do_not_come_back_together(void **state)
-{
-    uint32_t seen[20];
-    for (uint32_t device = 0; device < 20; device++) {
-        char id[8];
-        again(state, 100);
-        snprintf(id, sizeof id, "d%u", (unsigned)device);
-        config.device_id = id;
-        start(1, BOOT_REASON_NORMAL, OTA_OK, 0);
-        assert_true(run_until_connected());
-        uint32_t lost_ms = world.now_ms;
-        fake_mqtt.is_connected = false;
-        steps(2);
-        assert_true(run_until_connected());
-        seen[device] = (world.now_ms - lost_ms) / 250u;
-        assert_true(world.now_ms - lost_ms < 25000);
-    }
-    uint32_t different = 0;
-    for (uint32_t i = 0; i < 20; i++) {
-        bool is_first = true;
-        for (uint32_t k = 0; k < i; k++) {
-            is_first = is_first && seen[k] != seen[i];
-        }
-        different += is_first;
-    }
-    assert_true(different > 10);
-}
-
-static void a_broker_that_refuses_is_asked_ever_more_seldom(void **state)
-{
-    (void)state;
-    world.has_no_broker = true;
-    uint32_t started_ms = world.now_ms;
-    while (world.now_ms - started_ms < 3600000u) {
-        update_client_step(&client);
-    }
-    // Six within six minutes, then one in four at the average.
-    assert_in_range(client.connect_failures, 14, 26);
-    assert_in_range(world.restarts, 2, 4);
-    world.has_no_broker = false;
-    assert_true(run_until_connected());
-}
-
-/// Outbox ///
-
-static void the_outbox_drops_progress_first_and_ends_never(void **state)
-{
-    (void)state;
-    struct update_outbox outbox = {.count = 0};
-    static const enum update_stage stages[] = {
-        UPDATE_FAILED,     UPDATE_ACCEPTED,    UPDATE_DOWNLOADING,
-        UPDATE_DOWNLOADED, UPDATE_DOWNLOADING, UPDATE_REFUSED,
-        UPDATE_CONFIRMED,  UPDATE_ROLLED_BACK, UPDATE_FAILED,
-    };
-    for (size_t i = 0; i < 9; i++) {
-        struct update_report report = {.stage = stages[i],
-                                       .target = (uint32_t)i};
-        update_outbox_push(&outbox, &report, false);
-    }
-    static const uint32_t left[] = {0, 1, 3, 4, 5, 6, 7, 8};
-    for (size_t i = 0; i < 8; i++) {
-        assert_int_equal(left[i], outbox.entries[i].report.target);
-    }
-    struct update_report last = {.stage = UPDATE_CONFIRMED, .target = 100};
-    for (uint32_t i = 0; i < 20; i++) {
-        update_outbox_push(&outbox, &last, false);
-        assert_int_equal(UPDATE_OUTBOX_SIZE, outbox.count);
-    }
-    assert_int_equal(0, outbox.entries[0].report.target);
-    for (size_t i = 0; i < UPDATE_OUTBOX_SIZE; i++) {
-        assert_true(update_stage_is_final(outbox.entries[i].report.stage));
-    }
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -513,10 +442,15 @@ int main(void)
         TEST(a_server_without_ranges_gives_one_file),
         TEST(ranges_that_end_in_the_middle_begin_again),
         TEST(parts_behind_the_last_one_go),
+        TEST(more_parts_than_the_file_has_are_something_elses),
+        TEST(a_server_that_has_ranges_now_and_then),
+        TEST(a_modem_that_never_deletes_is_given_up),
         TEST(a_short_file_is_not_taken),
         TEST(a_long_file_is_not_taken),
         TEST(the_other_url_is_tried),
         TEST(with_both_urls_bad_the_last_error_is_told),
+        TEST(attempts_count_for_one_part),
+        TEST(a_full_modem_is_not_tried_again),
         TEST(attempts_are_the_configurations),
         TEST(an_alt_url_alone_is_enough),
         TEST(a_wrong_file_is_deleted_and_the_other_url_tried),
@@ -528,13 +462,6 @@ int main(void)
         TEST(room_is_needed_for_the_rest_only),
         TEST(the_file_of_a_kept_version_is_used_again),
         TEST(the_file_of_a_kept_version_is_never_written),
-        TEST(a_lost_broker_does_not_stop_the_download),
-        TEST(reports_do_not_wait_for_a_broker_for_ever),
-        TEST(a_lost_network_is_waited_for),
-        TEST(a_silent_modem_gets_its_power_key),
-        TEST(devices_do_not_come_back_together),
-        TEST(a_broker_that_refuses_is_asked_ever_more_seldom),
-        TEST(the_outbox_drops_progress_first_and_ends_never),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -243,7 +243,7 @@ class Broker:
             self._published(connection, first, body)
         elif kind == 8:
             size = struct.unpack(">H", body[2:4])[0]
-            self._subscribed.add(body[4 : 4 + size].decode())
+            self._subscribed.add(body[4 : 4 + size].decode(errors="replace"))
             connection.sendall(_packet(0x90, body[:2] + b"\x01"))
             self._flush()
         elif kind == 12:

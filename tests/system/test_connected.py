@@ -22,7 +22,8 @@ from support.cloud import (
 )
 from support.firmware import build_dir
 from system.device import REQUEST_ADDRESS, Device, Release, package
-from vboard.modem.faults import SplitEvery, Urc
+from vboard.modem.faults import Reboot, SplitEvery, Urc
+from vboard.modem.power_key import connect_pwrkey, parse_pin
 
 # A quarter of a megabyte: three parts.
 LARGE = ("-DAPP_PAD_BYTES=260000",)
@@ -249,6 +250,38 @@ def test_modem_that_stutters(cloud: Cloud, device: Device) -> None:
     assert cloud.broker.stages("r1") == WHOLE_WAY
     assert len(cloud.files.log) == 1
     assert all(fault.fired for fault in faults[1:])
+
+
+COMMANDS = ("HTTPACTION", "HTTPREADFILE", "CMQTTPUB", "CMQTTSUB", "CFTRANRX")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "CFTRANTX", "FSATTRI", "FSMEM"])
+def test_modem_restarts_at_a_command(
+    cloud: Cloud, device: Device, command: str
+) -> None:
+    """Whatever it was doing: the same update, one way through the stages."""
+    new = cloud_release(2)
+    fault = device.modem.faults.add(Reboot(command=command, nth=2))
+    if command in ("CMQTTSUB", "HTTPACTION", "HTTPREADFILE", "FSMEM"):
+        fault.nth = 1
+    if command == "CMQTTSUB":
+        cloud.broker.drop()
+    ask(cloud, new, "r1", cloud.serve("fw.ebin", new.ebin))
+    assert cloud.run(device, lambda: "confirmed" in cloud.broker.stages("r1"))
+    assert fault.fired == 1
+    assert cloud.broker.stages("r1") == WHOLE_WAY
+
+
+def test_modem_that_went_off_is_started_by_its_key(
+    cloud: Cloud, device: Device
+) -> None:
+    """The last resort: nothing answers at any rate, so the key is pressed."""
+    connect_pwrkey(device.board.block("GPIO"), device.modem, parse_pin("1.03"))
+    device.modem.shut_down()
+    assert cloud.run(device, lambda: "power key" in device.console, 300)
+    connects = cloud.broker.connects
+    assert cloud.run(device, lambda: cloud.broker.connects > connects, 120)
+    assert device.board.resets == 1
 
 
 def test_power_cut_in_mid_download_and_the_request_again(

@@ -103,23 +103,14 @@ static void wrong_file(struct update_client *client, int error)
     next_url(client, error);
 }
 
+// The survey has deleted whatever could be taken for more of the file.
 static void complete(struct update_client *client, uint32_t total)
 {
-    // A part behind the last one would be taken for more of the file.
-    uint32_t next = client->download.part + 1u;
-    client->download.total = total;
     if (!client_is_complete(client, total)) {
         wrong_file(client, OTA_E_FILE_SIZE);
         return;
     }
-    int err = client_delete_parts(client, next);
-    if (err != OTA_OK) {
-        client->work = UPDATE_WORK_PREPARE; // looks again, fetches nothing
-        if (!client_lost_modem(client, err)) {
-            client_fail(client, err);
-        }
-        return;
-    }
+    client->download.total = total;
     client_begin_hash(client);
 }
 
@@ -180,7 +171,6 @@ void client_fetch(struct update_client *client)
     if (err == OTA_E_HTTP && result.status == HTTP_RANGE_NOT_SATISFIABLE &&
         download->part > 0 && download->offset == client_bare_size(client)) {
         // The file ends with its last part.
-        download->part--;
         complete(client, download->offset);
     } else if (err != OTA_OK) {
         fetch_failed(client, err, result.status);

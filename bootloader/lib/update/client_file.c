@@ -111,31 +111,34 @@ static int count_parts(struct update_client *client, uint32_t *size)
     }
 }
 
+// What is behind the parts that count goes: it would be taken for more of the
+// file.
 static int survey(struct update_client *client)
 {
     struct update_download *download = &client->download;
     uint32_t size = 0;
     int err = count_parts(client, &size);
+    uint32_t all = download->offset + size;
     download->total = 0;
     if (err != OTA_OK) {
         return err;
     }
-    if (download->offset == client_full_size(client) && size == 0) {
-        download->total = download->offset;
-    } else if (size > 0 &&
-               client_is_complete(client, download->offset + size)) {
-        download->total = download->offset + size;
-    } else if (!download->is_kept) {
-        err = client_delete_parts(client, download->part);
+    if (size > 0 && client_is_complete(client, all)) {
+        download->total = all;
+        return OTA_OK;
     }
-    // More parts than the file can have are those of something else.
-    if (err == OTA_OK && download->offset > client_full_size(client) &&
-        !download->is_kept) {
+    if (download->offset == client_full_size(client) &&
+        (size == 0 || !download->is_kept)) {
+        download->total = download->offset;
+    }
+    if (download->is_kept) {
+        return OTA_OK;
+    }
+    if (download->offset > client_full_size(client)) {
         download->part = 0;
         download->offset = 0;
-        err = client_delete_parts(client, 0);
     }
-    return err;
+    return client_delete_parts(client, download->part);
 }
 
 // The file of a kept version is used as it is, or not at all.
