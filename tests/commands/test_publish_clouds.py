@@ -154,6 +154,18 @@ def test_the_data_plane_cannot_be_followed_without_a_certificate(
     )
 
 
+def test_a_dry_run_names_the_command_that_tells_the_cost(
+    aws: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And that command takes it."""
+    arguments = ["--to", "s3://bucket/fw", "--device", "dev-0", "--no-follow"]
+    assert aws.run(*arguments, "--stages", "100", "-n") == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("        west ota-cost --profile aws --devices 1 ")
+    assert cli.main(line.removeprefix("        west ota-").split()) == 0
+    assert aws.published == []
+
+
 def job(aws: Aws, *arguments: str, devices: list[str] = JOB_DEVICES) -> int:
     targets = [word for device in devices for word in ("--device", device)]
     return aws.run(

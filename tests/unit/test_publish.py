@@ -16,7 +16,7 @@ from nrfota.cloud.publish_plan import ended_before
 from nrfota.cloud.publish_state import State, StateFiles
 from nrfota.cloud.rollout import Policy, ordered
 from nrfota.errors import FormatError, OtaError, UsageError
-from support.publish_world import ID, Killed, World
+from support.publish_world import HAPPY, ID, Killed, World
 from support.publishing import IV, KEY, NAME, report
 
 DEVICES = [f"dev-{number}" for number in range(30)]
@@ -120,6 +120,24 @@ def test_a_stop_publishes_no_more_and_stays_a_stop(tmp_path: Path) -> None:
     assert sum(world.got.values()) == 1
     assert len(world.stopped) == 2
     assert (tmp_path / "ota.json").exists()
+
+
+def test_the_brokers_queue_stays_short_in_a_large_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Devices that answer at once: no more than a part's reports are waiting."""
+    monkeypatch.setattr(publish, "BATCH", 5)
+    policy = Policy(stages=(Fraction(100),))
+    world = World(tmp_path, DEVICES, policy=policy)
+    assert world.run().state == "complete"
+    assert world.most_kept == 5 * len(HAPPY)
+
+
+def test_fleets_that_never_stop_talking_do_not_hold_it_up(tmp_path: Path) -> None:
+    world = World(tmp_path, DEVICES[:3], answers=dict.fromkeys(DEVICES, ()))
+    world.run(timeout_s=1)
+    world.chatter = "dev-0"
+    assert world.run(timeout_s=600).state == "timeout"
 
 
 def test_a_stop_comes_in_the_middle_of_a_large_stage(

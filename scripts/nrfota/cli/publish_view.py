@@ -158,12 +158,21 @@ def plan_lines(plan: Plan, *, cloud: CloudProfile, upload: bool) -> Iterator[str
         for number, count in enumerate(stage_counts(len(order), plan.policy.stages), 1):
             first = ", ".join(order[begin : min(count, begin + 3)])
             more = ", ..." if count - begin > 3 else ""
-            yield f"stage {number}: {count - begin} devices ({first}{more}){retained}"
+            many = f"{count - begin} device{'s' if count - begin > 1 else ''}"
+            yield f"stage {number}: {many} ({first}{more}){retained}"
             begin = count
     yield f"follow  {plan.topics.report_filter()} on {cloud.operator.host}"
     messages = 1 if plan.group else len(plan.devices)
-    metered = ", each one metered unit of AWS IoT" if cloud.profile == "aws" else ""
-    yield f"cost    {messages} requests of {size} bytes{metered}; see west ota-cost"
+    yield f"cost    {messages} request{'s' if messages > 1 else ''} of {size} bytes"
+    if cloud.profile == "mqtt" or not plan.devices:
+        return
+    # AWS meters the topic, too.
+    metered = size + (len(plan.topic(plan.devices[0])) if cloud.profile == "aws" else 0)
+    yield (
+        f"        west ota-cost --profile {cloud.profile} --devices "
+        f"{len(plan.devices)} --image-size {info.pbin_size} --request-size {metered} "
+        "--days 1 --prices article-2020"
+    )
 
 
 def end_lines(end: End) -> Iterator[str]:

@@ -11,12 +11,13 @@ Rule 4: bytes are checked at every URL before each run's first publish.
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections.abc import Sequence
 
-from nrfota.cloud.fetch import Checked, expires_at, shown
+from nrfota.cloud.fetch import Checked
 from nrfota.cloud.keys import destroy
 from nrfota.cloud.link import Arrival, Message, Reports, Sender
+from nrfota.cloud.publish_files import check_all, upload_all
 from nrfota.cloud.publish_parts import End, Options, Ports, View
 from nrfota.cloud.publish_plan import Plan, Via, needed_by
 from nrfota.cloud.publish_state import (
@@ -29,20 +30,22 @@ from nrfota.cloud.publish_state import (
 )
 from nrfota.cloud.report import WITH_REASON, Report
 from nrfota.cloud.rollout import Done, Noted, Publish, Rollout, Stop
-from nrfota.cloud.stores import Upload, upload
-from nrfota.errors import FormatError, OtaError, UsageError
+from nrfota.errors import FormatError, UsageError
 
 # Devices published to before reports are looked at again: a stop comes in time, and
 # the broker's queue for us stays short.
-BATCH = 200
+BATCH = 100
 # Delivered messages that may wait for their note.
 NOTE_EVERY = 20
-# How long a rollout rests between two looks at all its devices.
+# How long a rollout rests between two looks at all its devices, at least: with a
+# large fleet reports get four fifths of the time.
 LOOK_EVERY_S = 0.5
 # The file is looked at again before a publish so much later.
 CHECK_EVERY_S = 600.0
 # Reports that were kept for us come within this after a new start.
 SETTLE_S = 1.0
+# Between two parts of a stage: brokers queue a thousand messages or so for a client.
+QUIET_S = 0.05
 
 
 class Publication:
@@ -78,7 +81,13 @@ class Publication:
                 self._destroy()
                 return self._ended(self._state.end, "")
             if not self._options.abort and not self._all_published():
-                self._upload()
+                upload_all(
+                    self._plan,
+                    options=self._options,
+                    ports=self._ports,
+                    view=self._view,
+                    memory=(self._state, self._files),
+                )
                 self._check()
             sender, reports = self._ports.open_link()
             forget = False
@@ -127,60 +136,18 @@ class Publication:
             return self._state.group_at is not None
         return all(d.published_at is not None for d in self._rollout.devices.values())
 
-    # Upload and check.
-
-    def _upload(self) -> None:
-        if not self._options.upload:
-            return
-        digest = hashlib.sha256(self._plan.ebin).hexdigest()
-        for target in self._plan.targets:
-            store = self._ports.open_store(target.place)
-            where = store.where(target.name)
-            if self._state.uploads.get(where) == digest:
-                self._view.note(f"{where} was uploaded before")
-                continue
-            self._view.step(f"uploading to {where}")
-            done = upload(
-                store, target.name, self._plan.ebin, force=self._options.force
-            )
-            if done is not Upload.STORED:
-                self._view.note(f"{where}: {done}")
-            self._state.uploads[where] = digest
-            self._files.save(self._state)
-
     def _check(self) -> None:
         self._checked_at = self._ports.now()
-        self._urls.clear()
-        problems: list[OtaError] = []
-        for url in self._plan.urls:
-            self._view.step(f"fetching {shown(url)}")
-            try:
-                checked = self._ports.check(url, self._plan.ebin)
-            except OtaError as error:
-                problems.append(error)
-                if self._options.allow_one_url:
-                    self._view.note(str(error))
-                continue
-            self._urls.append(checked)
-            resumes = (
-                "downloads resume by range"
-                if checked.ranges
-                else "no ranges: a download that stops begins again"
-            )
-            self._view.note(f"{checked.size} bytes are right; {resumes}")
-            until = expires_at(url)
-            if until is not None:
-                self._view.note(f"presigned until {until:%Y-%m-%d %H:%M} UTC")
-        if problems and not (self._options.allow_one_url and self._urls):
-            raise problems[0]
+        self._urls = check_all(
+            self._plan, options=self._options, ports=self._ports, view=self._view
+        )
 
     # Publish and follow.
 
     def _roll(self, sender: Sender, reports: Reports) -> End:
         started = self._ports.now()
         if self._state.published:
-            while arrivals := reports.receive(SETTLE_S):
-                self._take(arrivals, reports)
+            self._drain(reports, quiet_s=SETTLE_S, most_s=30.0)
         if self._options.abort:
             sender.stop("aborted by the operator")
             return self._ended("aborted", "by the operator")
@@ -188,17 +155,29 @@ class Publication:
             self._republish()
         if self._plan.group or self._plan.via is Via.AWS_JOB:
             self._publish_once(sender)
-        looked = -LOOK_EVERY_S
+        looked, rest_s = -LOOK_EVERY_S, LOOK_EVERY_S
         while True:
             now = self._ports.now()
-            if self._more or now - looked >= LOOK_EVERY_S or now < looked:
+            if self._more or now - looked >= rest_s or now < looked:
                 looked = now
+                begin = time.perf_counter()
                 end = self._look(sender, now, started, reports)
+                rest_s = max(LOOK_EVERY_S, 4 * (time.perf_counter() - begin))
                 if end is not None:
                     return end
-            arrivals = reports.receive(0.0 if self._more else LOOK_EVERY_S)
-            if arrivals:
+            if self._more:
+                self._drain(reports, quiet_s=QUIET_S, most_s=5.0)
+            elif arrivals := reports.receive(LOOK_EVERY_S):
                 self._take(arrivals, reports)
+
+    def _drain(self, reports: Reports, *, quiet_s: float, most_s: float) -> None:
+        """Takes what is waiting; not for ever, since some fleets never stop talking."""
+        begin = self._ports.now()
+        while self._ports.now() - begin < most_s:
+            arrivals = reports.receive(quiet_s)
+            if not arrivals:
+                return
+            self._take(arrivals, reports)
 
     def _look(
         self, sender: Sender, now: float, started: float, reports: Reports
