@@ -183,6 +183,24 @@ def test_a_modem_that_reboots_in_mid_transfer_is_brought_up_again(site):
     assert site.by_device(package.name) == len(package.ebin) + PART
 
 
+def test_a_request_that_loses_a_byte_on_the_uart_is_told_and_sent_again(site):
+    """The modem has acknowledged it: the broker is out of it."""
+    lost = fault.DropByte(command="CMQTTRXPAYLOAD", offset=100)
+    device = site.device(plan=FaultPlan(lost))
+    site.connect(device)
+    package = site.package(2)
+    publisher = site.publish(package, "--keep-keys", "--no-follow")
+    site.follow(device, publisher)
+    assert publisher.code == 0, publisher.errors
+    assert site.run(device, lambda: bool(site.told()), max_s=60)
+    assert lost.fired == 1
+    assert site.stages() == ["refused"]
+    publisher = site.publish(package, "--republish")
+    site.follow(device, publisher)
+    assert publisher.code == 0, publisher.errors
+    assert site.stages() == ["refused", *WHOLE_WAY]
+
+
 @pytest.mark.parametrize("place", ["download", "update"])
 def test_a_power_cut_is_survived(site, place):
     device = site.device()

@@ -3,6 +3,7 @@
 // | the request is                          | answer                          |
 // |-----------------------------------------|---------------------------------|
 // | empty: a retained one being cleared     | none                            |
+// | too long, or spoilt on the UART         | refused: request, without an id |
 // | not what SPEC 3 says                    | refused: request, size          |
 // | the one in work, or that just ended     | none: QoS 1 may deliver twice   |
 // | another while one is in work            | refused: busy                   |
@@ -158,6 +159,8 @@ void client_take_message(struct update_client *client)
         client->dropped = config->mqtt->dropped;
         client_log(client, "%u messages could not be held",
                    (unsigned)client->dropped);
+        // The modem has acknowledged it: the broker does not send it again.
+        refuse(client, OTA_E_REQUEST);
     }
     if (message == NULL || client->work == UPDATE_WORK_RECALL) {
         return;
