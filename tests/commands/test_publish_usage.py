@@ -115,6 +115,7 @@ def test_what_is_missing_is_told(
     for text, message in (
         ("# nobody\n", "expected one device a line, got none"),
         ("dev-0\ndev 1\n", "list, line 2: device id: expected 1 to 64"),
+        ("dev-0 # one\ndev#1\n", "list, line 2: device id: expected 1 to 64"),
     ):
         (tmp_path / "list").write_text(text)
         assert site.run(*site.to, "--devices", str(tmp_path / "list")) == 2
@@ -129,10 +130,21 @@ def test_what_is_missing_is_told(
     [["--timeout", "-1"], ["--soak", "x"], ["--rate", "0"], ["--min-sample", "no"]],
     ids=lambda value: value[0],
 )
-def test_numbers_are_checked(site: Site, arguments: list[str]) -> None:
+def test_numbers_are_checked(
+    site: Site, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
         site.run(*site.to, *arguments)
     assert caught.value.code == 2
+    assert f"argument {arguments[0]}: expected " in capsys.readouterr().err
+
+
+def test_no_stages_at_all_are_not_the_usual_ones(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.package()
+    assert site.run(*site.to, "--device", "d", "-n", "--stages", "") == 2
+    assert "--stages: expected rising percentages" in capsys.readouterr().err
 
 
 def test_gcp_has_no_groups(

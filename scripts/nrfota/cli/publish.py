@@ -211,7 +211,8 @@ def _policy(args: argparse.Namespace, *, one_stage: bool) -> Policy:
         parse_stages,
     )
 
-    stages = parse_stages(args.stages) if args.stages else DEFAULT_STAGES
+    given = args.stages is not None
+    stages = parse_stages(args.stages) if given else DEFAULT_STAGES
     silent = args.silent_after
     if silent is None:
         silent = float("inf") if args.via == "aws-job" else 60 * MINUTE_S
@@ -242,7 +243,7 @@ def _options(args: argparse.Namespace) -> Options:
 
 def _ports(args: argparse.Namespace, plan: Plan, cloud: CloudProfile) -> Ports:
     from nrfota.cloud.fetch import check_url, web_context
-    from nrfota.cloud.publish_parts import Ports
+    from nrfota.cloud.publish_parts import Ports, steady_clock
     from nrfota.cloud.stores import open_store
 
     context = web_context(args.web_ca)
@@ -250,7 +251,7 @@ def _ports(args: argparse.Namespace, plan: Plan, cloud: CloudProfile) -> Ports:
         open_store=lambda place: open_store(place, web_ca=args.web_ca),
         check=lambda url, want: check_url(url, want=want, context=context),
         open_link=lambda: _open_link(args, plan, cloud),
-        now=time.time,
+        now=steady_clock(),
     )
 
 

@@ -28,7 +28,7 @@ from nrfota.cloud.publish_state import (
     replay,
     report_event,
 )
-from nrfota.cloud.report import WITH_REASON, Report
+from nrfota.cloud.report import WITH_REASON, Report, Stage
 from nrfota.cloud.rollout import Done, Noted, Publish, Rollout, Stop
 from nrfota.errors import FormatError, UsageError
 
@@ -123,9 +123,11 @@ class Publication:
             raise UsageError(
                 f"'{self._files.path}' was begun with something else: {differs} differs"
             )
-        self._cleared = replay(self._files.events(), self._rollout, id=plan.id)
+        self._cleared = replay(
+            self._files.events(), self._rollout, id=plan.id, now=self._ports.now()
+        )
         if state.group_at is not None:
-            self._mark_group(state.group_at)
+            self._mark_group(min(state.group_at, self._ports.now()))
         return state
 
     def _mark_group(self, at: float) -> None:
@@ -326,6 +328,9 @@ class Publication:
         )
         if mine and report.target not in targets:
             raise FormatError("report: another version under this id")
+        tells = mine and report.stage is Stage.CONFIRMED and self._plan.is_application
+        if tells and report.version != report.target:
+            raise FormatError("report: confirmed, but another version runs")
         return report
 
     def _ignore(self, what: str) -> None:

@@ -199,11 +199,16 @@ def report_event(report: Report, *, at: float) -> dict[str, Any]:
     return {"at": at, "event": "report", **members}
 
 
-def replay(events: Iterable[dict[str, Any]], rollout: Rollout, *, id: str) -> set[str]:
-    """Brings a rollout to where the events left it; returns the cleared devices."""
+def replay(
+    events: Iterable[dict[str, Any]], rollout: Rollout, *, id: str, now: float
+) -> set[str]:
+    """Brings a rollout to where the events left it; returns the cleared devices.
+
+    A clock that was set back since does not put events into the future.
+    """
     cleared: set[str] = set()
     for event in events:
-        at = float(event.get("at", 0.0))
+        at = min(float(event.get("at", 0.0)), now)
         match event:
             case {"event": "published", "devices": list(devices)}:
                 mine = [name for name in devices if name in rollout.devices]
