@@ -226,9 +226,7 @@ class Publication:
 
     def _republish(self) -> None:
         """Those that did not succeed get it again, in their stages."""
-        for device in self._rollout.devices.values():
-            if not device.succeeded:
-                device.published_at = device.heard_at = device.report = None
+        self._rollout.again()
         self._options = Options(**{**vars(self._options), "republish": False})
         self._state.group_at = None
 
