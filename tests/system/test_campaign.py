@@ -25,7 +25,7 @@ from nrfota.runners.campaign import (
 from support.firmware import build_dir
 from support.mutants import firmware
 from vboard.campaign.case import Case, CutAt, parse_case
-from vboard.campaign.faults import FAULTS
+from vboard.campaign.faults import FAULTS, parse_faults
 from vboard.campaign.judge import Judge
 from vboard.campaign.plan import choose_cases, group_cases
 from vboard.campaign.record import record
@@ -140,6 +140,46 @@ def test_pair_runs_the_same_by_its_name(judge: Judge) -> None:
     assert once.lost == ""
 
 
+def test_run_that_becomes_another_ends_as_it_does_alone(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cuts inside of a journal page: its erase makes all of them the same."""
+    journal = judge.recording.scenario.region("journal").start // 4096
+    cases = [
+        case
+        for case in cases_of(judge)
+        if (operation := judge.recording.operation(case.cuts[0].operation))
+        and journal <= operation.page <= journal + 1
+    ][4:60:6]
+    together = [judge.judge(case) for case in cases]
+    assert 0 < len(judge._judged) < len(cases)
+    monkeypatch.setattr(judge, "_watch", lambda start, case: None)
+    assert [judge.judge(case) for case in cases] == together
+
+
+def test_run_that_differs_in_ram_becomes_no_other(judge: Judge) -> None:
+    """One byte that the application could read is enough."""
+    journal = judge.recording.scenario.region("journal").start // 4096
+    case = next(
+        case
+        for case in cases_of(judge)[30:]
+        if (operation := judge.recording.operation(case.cuts[0].operation))
+        and journal <= operation.page <= journal + 1
+    )
+    met: list[object] = []
+    for byte in (b"\0", b"\0", b"\1"):
+        judge.rig.power_on(
+            judge.start_of(case), faults=parse_faults(""), seed=case.seed
+        )
+        judge.rig.board.ram_write(0x2003_F000, byte)
+        operation = judge.recording.operation(case.cuts[0].operation)
+        assert operation is not None
+        judge.rig.watch_erase(operation.page, met.append)
+        judge.rig.run_to_application(settle_ms=0)
+    assert len(met) == 3
+    assert met[0] == met[1] != met[2]
+
+
 def test_hidden_page_stands_for_each_of_its_cuts(judge: Judge) -> None:
     """Cuts that were put together give the same result when each is run."""
     groups = group_cases(judge.recording, cases_of(judge))
@@ -189,6 +229,7 @@ def test_command_writes_json_and_a_report(
     (entry,) = json.loads(verdicts.read_text())
     assert (entry["scenario"], entry["cases"], entry["lost"]) == ("truncated", 5, 0)
     assert {"seed", "fired", "lost_ids"} <= entry.keys()
+    assert entry["cpu_s"] > 0
     links = Links()
     links.feed(page.read_text())
     assert [link for link in links.found if not link.startswith("#")] == []

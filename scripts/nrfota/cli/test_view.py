@@ -71,7 +71,16 @@ class View:
         """One line per scenario, then the names of the lost cases."""
         if self._quiet:
             return
-        head = ("scenario", "operations", "cases", "runs", "lost", "slowest", "ends")
+        head = (
+            "scenario",
+            "operations",
+            "cases",
+            "runs",
+            "lost",
+            "slowest",
+            "cpu",
+            "ends",
+        )
         rows = [head]
         for report in reports:
             data = report.as_json()
@@ -86,13 +95,14 @@ class View:
                     str(report.runs),
                     str(data["lost"]),
                     f"{data['recovery_ms_max'] / 1000:.1f} s",
+                    f"{report.cpu_s:.0f} s",
                     ends,
                 )
             )
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = [
-                cell.ljust(width) if at in (0, 6) else cell.rjust(width)
+                cell.ljust(width) if at in (0, 7) else cell.rjust(width)
                 for at, (cell, width) in enumerate(zip(row, widths, strict=True))
             ]
             print("  ".join(cells).rstrip())
@@ -102,6 +112,9 @@ class View:
         if len(lost) > _SHOWN_LOST:
             print(f"... and {len(lost) - _SHOWN_LOST} more (--json names them all)")
         seconds = time.monotonic() - self._began
+        cpu_s = sum(report.cpu_s for report in reports)
         print(
-            f"seed {reports[0].seed}, {seconds:.0f} s" if reports else "nothing to do"
+            f"seed {reports[0].seed}, {seconds:.0f} s, processor time {cpu_s:.0f} s"
+            if reports
+            else "nothing to do"
         )
