@@ -6,11 +6,14 @@ from setuptools import find_packages, setup
 SIM = ["unicorn>=2.1.4,<2.2"]
 CLOUD = [
     "paho-mqtt>=2.1,<3",
-    "boto3>=1.34,<2",
+    "boto3>=1.36,<2",
     "google-cloud-storage>=2.16,<4",
 ]
 TEST = [
     *SIM,
+    *CLOUD,
+    "moto[iotdata,s3,server]>=5.1,<6",
+    "gcp-storage-emulator>=2026.7,<2028",
     "pytest>=8,<10",
     "pytest-xdist>=3.5,<4",
     "hypothesis>=6.100,<7",
@@ -28,7 +31,7 @@ setup(
     python_requires=">=3.11",
     package_dir={"": "scripts"},
     packages=find_packages("scripts", include=["nrfota*", "vboard*"]),
-    package_data={"nrfota": ["py.typed"], "vboard": ["py.typed"]},
+    package_data={"nrfota": ["py.typed", "cloud/prices/*.yml"], "vboard": ["py.typed"]},
     install_requires=[
         "west>=1.5,<1.6",
         "PyYAML>=6,<7",

@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-# Makes an update package of an executable, in anyone's CMake project:
+# The update system in anyone's CMake project:
 #
 #   include(/path/to/cmake/ota.cmake)
+#   ota_update_client(my_app)
+#   ota_package(my_app VERSION 7 URL https://host/ota.ebin)
+#
+#   ota_update_client(target [JSMN dir])
+#
+# compiles the update client into an executable or a library, with the target's
+# own flags, and gives it the include directories; bootloader/lib/update/PORTING.md
+# says what else it needs. JSMN is the folder of jsmn.h, for a target whose include
+# path does not have it; default: where CMake finds it.
+#
 #   ota_package(my_app VERSION 7 URL https://host/ota.ebin)
 #
 # builds <OUTPUT_DIR>/ota.ebin and ota.json whenever my_app was linked, as part
@@ -49,6 +59,38 @@ function(_ota_find_python out_var)
     message(FATAL_ERROR
         "ota_package: expected a Python with PyYAML and cryptography, tried "
         "'${tried}'; run scripts/setup.sh or set OTA_PYTHON")
+endfunction()
+
+function(ota_update_client target)
+    cmake_parse_arguments(PARSE_ARGV 1 ota "" "JSMN" "")
+    if(ota_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR
+            "ota_update_client: unknown argument '${ota_UNPARSED_ARGUMENTS}'")
+    endif()
+    if(NOT TARGET "${target}")
+        message(FATAL_ERROR "ota_update_client: '${target}' is not a target")
+    endif()
+    if(NOT DEFINED ota_JSMN)
+        # Where a package installed it, also when compiling for a chip.
+        find_path(OTA_JSMN_DIR jsmn.h PATHS /usr/include /usr/local/include
+            NO_CMAKE_FIND_ROOT_PATH)
+        set(ota_JSMN "${OTA_JSMN_DIR}")
+    endif()
+    get_filename_component(ota_JSMN "${ota_JSMN}" ABSOLUTE)
+    if(NOT EXISTS "${ota_JSMN}/jsmn.h")
+        message(FATAL_ERROR
+            "ota_update_client: jsmn.h was not found; scripts/setup.sh installs it "
+            "(Debian package libjsmn-dev), or name its folder with JSMN")
+    endif()
+    # Alone in its folder: the host's headers are nothing for a chip.
+    set(jsmn "${CMAKE_CURRENT_BINARY_DIR}/jsmn")
+    configure_file("${ota_JSMN}/jsmn.h" "${jsmn}/jsmn.h" COPYONLY)
+    set(lib "${OTA_ROOT}/bootloader/lib")
+    file(GLOB sources CONFIGURE_DEPENDS "${lib}/*.c" "${lib}/update/*.c")
+    target_sources("${target}" PRIVATE ${sources})
+    target_include_directories("${target}" PRIVATE
+        "${OTA_ROOT}/bootloader/include" "${lib}" "${lib}/update")
+    target_include_directories("${target}" SYSTEM PRIVATE "${jsmn}")
 endfunction()
 
 function(ota_package target)

@@ -5,18 +5,21 @@ set -eu
 
 usage() {
     cat <<'EOF'
-usage: sh scripts/setup.sh [--tests]
+usage: sh scripts/setup.sh [--cloud | --tests]
 
 Installs the Debian packages that are missing (as root or with sudo), makes the
 virtual environment .venv with the project in it, and the west workspace .west.
 Does nothing, quickly, when everything is there.
-  --tests   what the tests need, too: clang, cmocka, dtc, Chromium
+  --cloud   what scripts/demo_cloud.sh needs, too: the Python packages of publishing,
+            mosquitto and nginx (neither is started)
+  --tests   what the tests need, too: those, clang, cmocka, dtc, Chromium
 EOF
 }
-tests=no
+tests=no cloud=no
 case "${1:-}" in
     -h | --help) usage; exit 0 ;;
-    --tests) tests=yes ;;
+    --cloud) cloud=yes ;;
+    --tests) tests=yes cloud=yes ;;
     '') ;;
     *) usage >&2; exit 2 ;;
 esac
@@ -26,8 +29,12 @@ cd "$(dirname "$0")/.."
 PACKAGES="gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build libjsmn-dev"
 if [ "$tests" = yes ]; then
     PACKAGES="$PACKAGES gcc libc6-dev clang clang-format libclang-rt-14-dev llvm
-        libcmocka-dev libssl-dev openssl device-tree-compiler make patch git
+        libcmocka-dev libssl-dev device-tree-compiler make patch git
         chromium"
+fi
+SERVERS="mosquitto nginx"
+if [ "$cloud" = yes ]; then
+    PACKAGES="$PACKAGES $SERVERS openssl"
 fi
 
 as_root() {
@@ -39,6 +46,29 @@ as_root() {
         echo "setup: these need root, and there is no sudo: $*" >&2
         exit 1
     fi
+}
+
+# Tests and demo start servers of their own: none may start with its package.
+POLICY=/usr/sbin/policy-rc.d
+install_packages() {
+    held=no
+    if [ ! -e "$POLICY" ]; then
+        held=yes
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+        as_root chmod 755 "$POLICY"
+    fi
+    installed=0
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -y --no-install-recommends install "$@" || installed=$?
+    if [ "$held" = yes ]; then
+        as_root rm "$POLICY"
+    fi
+    [ "$installed" -eq 0 ] || exit "$installed"
+    for package in "$@"; do
+        case " $SERVERS " in
+            *" $package "*) as_root update-rc.d "$package" disable ;;
+        esac
+    done
 }
 
 # Debian packages
@@ -56,8 +86,7 @@ if [ -n "$missing" ]; then
     echo "setup: installing$missing"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
     # shellcheck disable=SC2086 # one word per package
-    as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get -q -y --no-install-recommends install $missing
+    install_packages $missing
 fi
 
 # Virtual environment, again when setup.py or the folder changed
@@ -65,14 +94,23 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     echo "setup: Python 3.11 or newer is needed, found $(python3 -V)" >&2
     exit 1
 fi
+extras=sim
+[ "$cloud" = no ] || extras=sim,cloud
+[ "$tests" = no ] || extras=sim,cloud,test
 stamp="$(cksum <setup.py) $(pwd) $(python3 -V)"
-if [ "$(cat .venv/.nrfota-stamp 2>/dev/null || true)" != "$stamp" ]; then
+made=$(cat .venv/.nrfota-stamp 2>/dev/null || true)
+# What has more packages than are asked for is good enough.
+case $made in
+    "$stamp $extras" | "$stamp $extras",*) ready=yes ;;
+    *) ready=no ;;
+esac
+if [ "$ready" = no ]; then
     echo "setup: making .venv"
     # A .venv that was moved points to its old place: made anew.
     .venv/bin/west --version >/dev/null 2>&1 || rm -rf .venv
     [ -x .venv/bin/python ] || python3 -m venv .venv
-    .venv/bin/python -m pip install -q --disable-pip-version-check -e '.[sim,test]'
-    echo "$stamp" >.venv/.nrfota-stamp
+    .venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extras]"
+    echo "$stamp $extras" >.venv/.nrfota-stamp
 fi
 
 # West workspace: this project alone, nothing is fetched

@@ -1,26 +1,16 @@
-// The sample application: what a product's own application has to do for
-// updates, and nothing else: report, feed the watchdog, confirm itself.
+// The connected application. This file is the product's: what it says about
+// itself, when it counts as working, when it may be updated, and what it does
+// all day. The rest is in app/connected and in the library.
 //
 // SPDX-License-Identifier: Apache-2.0
-#include <stdbool.h>
-
-#include "app_flash.h"
-#include "board_config.h"
-#include "console.h"
-#include "errata.h"
+#include "cloud.h"
 #include "fault.h"
-#include "gpio.h"
 #include "memory_layout.h"
-#include "ota/boot_status.h"
-#include "ota/confirm.h"
-#include "ticks.h"
-#include "wdt.h"
+#include "platform.h"
 
 #define WATCHDOG_MS 8000u
-#define ALIVE_TICKS (60u * TICKS_PER_SECOND)
-// The self check: the application has run for this long, with its clock, its
-// interrupts and its watchdog.
-#define CONFIRM_TICKS 2u
+
+static struct cloud cloud;
 
 static const char *reason_text(uint32_t reason)
 {
@@ -40,60 +30,68 @@ static const char *reason_text(uint32_t reason)
     }
 }
 
-static void report(const struct boot_status *status)
+static void introduce(void)
 {
-    console_line("app: version %u running (reason %s)", (unsigned)APP_VERSION,
-                 reason_text(status->reason));
-    console_line("app: bootloader %u, last error %d, reset reason %u",
-                 (unsigned)status->bootloader_version, (int)status->last_error,
-                 (unsigned)status->resetreas);
-    for (uint32_t i = 0; i < status->kept_count && i < OTA_KEPT_MAX; i++) {
-        console_line("app: version %u is kept in the modem",
-                     (unsigned)status->kept_version[i]);
+    struct boot_status status;
+    if (boot_status_read((const struct boot_status *)OTA_RAM_BOOT_STATUS_START,
+                         &status) != OTA_OK) {
+        platform_line("app: version %u running (no boot status)",
+                      (unsigned)APP_VERSION);
+        return;
     }
-    if (status->update_ms != 0) {
-        console_line("app: update took %u ms", (unsigned)status->update_ms);
-    }
+    platform_line("app: version %u running (reason %s)", (unsigned)APP_VERSION,
+                  reason_text(status.reason));
+    platform_line("app: bootloader %u, last error %d, reset reason %u",
+                  (unsigned)status.bootloader_version, (int)status.last_error,
+                  (unsigned)status.resetreas);
 }
 
-static void confirm(uint32_t token)
+// The modem's exchanges are bounded, so what waits here makes progress.
+static void idle(void *ctx)
 {
-    int error = ota_confirm(&app_flash, OTA_HANDSHAKE_START, token);
-    if (error == OTA_OK) {
-        console_line("app: confirmed version %u", (unsigned)APP_VERSION);
-    } else {
-        console_line("app: confirming failed with error %d", error);
-    }
+    (void)ctx;
+    platform_feed();
+}
+
+static void log_line(void *ctx, const char *line)
+{
+    (void)ctx;
+    platform_line("app: %s", line);
+}
+
+// Asked once the broker is connected. A product checks its own parts here.
+static bool may_confirm(void *ctx)
+{
+    (void)ctx;
+    fault_happen(APP_FAULT);
+    return APP_CONFIRM;
+}
+
+// Asked before the reset. A product that drives a motor waits for its stop.
+static bool may_update(void *ctx)
+{
+    (void)ctx;
+    return true;
 }
 
 int main(void)
 {
-    struct boot_status status = {0};
-    errata_apply();
-    wdt_start(WATCHDOG_MS);
-    wdt_feed(); // the bootloader may have left one running
-    gpio_output(OTA_LED_PIN, OTA_LED_ACTIVE_HIGH == 0);
-    if (boot_status_read((const struct boot_status *)OTA_RAM_BOOT_STATUS_START,
-                         &status) == OTA_OK) {
-        report(&status);
-    } else {
-        status = (struct boot_status){0};
-        console_line("app: version %u running (no boot status)",
-                     (unsigned)APP_VERSION);
-    }
-    fault_happen(APP_FAULT);
-    ticks_start();
+    static const struct cloud_product product = {
+        .version = APP_VERSION,
+        .idle = idle,
+        .may_confirm = may_confirm,
+        .may_update = may_update,
+        .log = log_line,
+    };
+    platform_start(WATCHDOG_MS);
+    introduce();
+    cloud_start(&cloud, &product);
     for (;;) {
-        uint32_t tick = ticks_wait();
-        if (!APP_HANG || tick <= CONFIRM_TICKS) {
-            wdt_feed();
+        cloud_step(&cloud);
+        // What the product does goes here; it should be back in a second.
+        if (update_client_is_connected(&cloud.client)) {
+            fault_happen(APP_HANG ? FAULT_HANG : APP_FAULT);
         }
-        gpio_write(OTA_LED_PIN, (tick % 2u != 0) == (OTA_LED_ACTIVE_HIGH != 0));
-        if (APP_CONFIRM && tick == CONFIRM_TICKS && status.confirm_token != 0) {
-            confirm(status.confirm_token);
-        }
-        if (tick % ALIVE_TICKS == 0) {
-            console_line("app: alive %u", (unsigned)(tick / ALIVE_TICKS));
-        }
+        platform_feed();
     }
 }

@@ -8,14 +8,11 @@
 
 #include "format.h"
 
-static void begin(struct at *at, uint32_t timeout_ms)
+void at_begin(struct at *at, uint32_t timeout_ms)
 {
     at->started_ms = at->time->now_ms(at->time->ctx);
     at->timeout_ms = timeout_ms;
     at->slices_left = timeout_ms / AT_SLICE_MS + 2u;
-    at->rx_position = 0;
-    at->rx_count = 0;
-    at->line_length = 0;
 }
 
 // Milliseconds until the deadline, 0 when it has passed.
@@ -73,7 +70,13 @@ void at_init(struct at *at, const struct uart_port *uart,
 
 void at_drain(struct at *at, uint32_t quiet_ms, uint32_t limit_ms)
 {
-    begin(at, limit_ms);
+    if (at->hand_over != NULL) {
+        at->hand_over(at, quiet_ms, limit_ms);
+        return;
+    }
+    at_begin(at, limit_ms);
+    at->rx_position = 0;
+    at->rx_count = 0;
     uint32_t quiet_since = at->started_ms;
     uint32_t slice = quiet_ms < AT_SLICE_MS ? quiet_ms : AT_SLICE_MS;
     // Left when it is quiet; at the limit, by the clock or by the number of
@@ -102,23 +105,43 @@ int at_send(struct at *at, uint32_t timeout_ms, const char *format, ...)
     va_end(args);
     command[length++] = '\r';
     at_drain(at, 0, AT_SLICE_MS);
-    begin(at, timeout_ms);
+    at_begin(at, timeout_ms);
     return at->uart->write(at->uart->ctx, command, length, AT_WRITE_MS);
 }
 
-static enum at_line classify(const char *line)
+int at_send_pieces(struct at *at, uint32_t timeout_ms,
+                   const char *const *pieces)
 {
-    if (strcmp(line, "OK") == 0) {
-        return AT_LINE_OK;
+    at_drain(at, 0, AT_SLICE_MS);
+    at_begin(at, timeout_ms);
+    int err = OTA_OK;
+    while (err == OTA_OK && *pieces != NULL) {
+        err = at_send_data(at, *pieces, strlen(*pieces));
+        pieces++;
     }
-    if (strcmp(line, "ERROR") == 0 || at_after(line, "+CME ERROR:") != NULL ||
-        at_after(line, "+CMS ERROR:") != NULL) {
-        return AT_LINE_ERROR;
-    }
-    return strcmp(line, "RDY") == 0 ? AT_LINE_REBOOT : AT_LINE_OTHER;
+    return err == OTA_OK ? at_send_data(at, "\r", 1) : err;
 }
 
-int at_read_line(struct at *at, enum at_line *kind)
+int at_send_data(struct at *at, const void *data, size_t size)
+{
+    if (size == 0) {
+        return OTA_OK;
+    }
+    return at->uart->write(at->uart->ctx, data, size, AT_WRITE_MS);
+}
+
+// What the line means for the exchange it is read in.
+static int classify(const char *line, bool *is_ok)
+{
+    *is_ok = strcmp(line, "OK") == 0;
+    if (strcmp(line, "ERROR") == 0 || at_after(line, "+CME ERROR:") != NULL ||
+        at_after(line, "+CMS ERROR:") != NULL) {
+        return OTA_E_MODEM;
+    }
+    return strcmp(line, "RDY") == 0 ? OTA_E_MODEM_REBOOT : OTA_OK;
+}
+
+int at_read_line(struct at *at, bool *is_ok)
 {
     at->line_length = 0;
     for (;;) {
@@ -140,8 +163,11 @@ int at_read_line(struct at *at, enum at_line *kind)
         // A full buffer is a line that is too long: drop it.
         if (at->line_length > 0 && at->line_length < AT_LINE_SIZE) {
             at->line[at->line_length] = '\0';
-            *kind = classify(at->line);
-            return OTA_OK;
+            err = classify(at->line, is_ok);
+            if (at->unsolicited != NULL && at->unsolicited(at->owner)) {
+                at->line[0] = '\0';
+            }
+            return err;
         }
         at->line_length = 0;
     }
@@ -164,6 +190,51 @@ int at_read_data(struct at *at, uint8_t *data, size_t size)
     return OTA_OK;
 }
 
+int at_read_counted(struct at *at, void *data, size_t size, uint32_t timeout_ms)
+{
+    uint32_t started_ms = at->started_ms;
+    uint32_t outer_ms = at->timeout_ms;
+    uint32_t slices_left = at->slices_left;
+    uint8_t skipped[32];
+    int err = OTA_OK;
+    at_begin(at, timeout_ms);
+    if (data != NULL) {
+        err = at_read_data(at, data, size);
+        size = 0;
+    }
+    while (err == OTA_OK && size > 0) {
+        size_t count = size < sizeof skipped ? size : sizeof skipped;
+        err = at_read_data(at, skipped, count);
+        size -= count;
+    }
+    at->started_ms = started_ms;
+    at->timeout_ms = outer_ms;
+    at->slices_left = slices_left;
+    return err;
+}
+
+int at_read_prompt(struct at *at, bool *is_prompt)
+{
+    bool is_ok;
+    *is_prompt = false;
+    for (;;) {
+        int err = fill(at);
+        if (err != OTA_OK) {
+            return err;
+        }
+        uint8_t next = at->rx[at->rx_position];
+        if (next != '>' && next != '\r' && next != '\n') {
+            err = at_read_line(at, &is_ok);
+            return err == OTA_OK && is_ok ? OTA_E_PROTOCOL : err;
+        }
+        at->rx_position++;
+        if (next == '>') {
+            *is_prompt = true;
+            return OTA_OK;
+        }
+    }
+}
+
 static void keep_value(char *value, size_t value_size, const char *text)
 {
     (void)format_text(value, value_size, "%s", text); // cut is harmless
@@ -177,16 +248,10 @@ int at_command(struct at *at, uint32_t timeout_ms, const char *command,
     }
     int err = at_send(at, timeout_ms, "%s", command);
     while (err == OTA_OK) {
-        enum at_line kind;
-        err = at_read_line(at, &kind);
-        if (err != OTA_OK || kind == AT_LINE_OK) {
+        bool is_ok;
+        err = at_read_line(at, &is_ok);
+        if (err != OTA_OK || is_ok) {
             break;
-        }
-        if (kind == AT_LINE_ERROR) {
-            return OTA_E_MODEM;
-        }
-        if (kind == AT_LINE_REBOOT) {
-            return OTA_E_MODEM_REBOOT;
         }
         const char *rest = prefix != NULL ? at_after(at->line, prefix) : NULL;
         if (rest != NULL) {
@@ -194,6 +259,71 @@ int at_command(struct at *at, uint32_t timeout_ms, const char *command,
         }
     }
     return err;
+}
+
+/// Lines that belong to no exchange ///
+
+// What `first_ms` brings and, as long as there is no pause of `quiet_ms`, what
+// follows it, for about `limit_ms`.
+static int take_lines(struct at *at, uint32_t first_ms, uint32_t quiet_ms,
+                      uint32_t limit_ms)
+{
+    uint32_t started_ms = at->time->now_ms(at->time->ctx);
+    uint32_t wait_ms = first_ms;
+    // A line has at least one byte: this also ends when the clock stands.
+    for (uint32_t left = AT_POLL_LINES; left > 0; left--) {
+        // Looks at the UART at least once.
+        at_begin(at, wait_ms > 0 ? wait_ms : 1);
+        int err = fill(at);
+        while (err == OTA_OK && at->rx_position < at->rx_count &&
+               (at->rx[at->rx_position] == '\r' ||
+                at->rx[at->rx_position] == '\n')) {
+            at->rx_position++;
+        }
+        if (err != OTA_OK) {
+            return err == OTA_E_TIMEOUT ? OTA_OK : err;
+        }
+        if (at->rx_position < at->rx_count) {
+            bool is_ok;
+            at_begin(at, AT_LINE_MS);
+            err = at_read_line(at, &is_ok);
+            // Late final results and half lines are nobody's.
+            if (err == OTA_E_LINK || err == OTA_E_MODEM_REBOOT) {
+                return err;
+            }
+        }
+        if (at->time->now_ms(at->time->ctx) - started_ms >= limit_ms) {
+            break;
+        }
+        wait_ms = quiet_ms;
+    }
+    return OTA_OK;
+}
+
+static void hand_over(struct at *at, uint32_t quiet_ms, uint32_t limit_ms)
+{
+    uint32_t started_ms = at->time->now_ms(at->time->ctx);
+    // What was lost or ended early does not matter here: what comes after it
+    // may be a message again.
+    for (uint32_t tries = AT_POLL_LINES; tries > 0; tries--) {
+        uint32_t passed = at->time->now_ms(at->time->ctx) - started_ms;
+        if (passed >= limit_ms ||
+            take_lines(at, quiet_ms, quiet_ms, limit_ms - passed) == OTA_OK) {
+            return;
+        }
+    }
+}
+
+void at_listen(struct at *at, bool (*unsolicited)(void *owner), void *owner)
+{
+    at->unsolicited = unsolicited;
+    at->owner = owner;
+    at->hand_over = unsolicited != NULL ? hand_over : NULL;
+}
+
+int at_poll(struct at *at, uint32_t wait_ms)
+{
+    return take_lines(at, wait_ms, 0, wait_ms + AT_LINE_MS);
 }
 
 const char *at_after(const char *line, const char *prefix)

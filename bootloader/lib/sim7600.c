@@ -23,6 +23,8 @@ void sim7600_init(struct sim7600 *modem, struct at *at, uint32_t baud_start,
     modem->baud_start = baud_start;
     modem->baud_fast = baud_fast;
     modem->baud = baud_start;
+    modem->is_in_parts = false;
+    modem->is_pin_asked = false;
 }
 
 static int command(struct sim7600 *modem, const char *text)
@@ -139,7 +141,7 @@ static int enter_folder(struct sim7600 *modem, const char *path,
     return err == OTA_E_MODEM ? OTA_E_NO_FILE : err;
 }
 
-int sim7600_file_size(struct sim7600 *modem, const char *path, uint32_t *size)
+int sim7600_part_size(struct sim7600 *modem, const char *path, uint32_t *size)
 {
     const char *name;
     char text[AT_COMMAND_SIZE];
@@ -161,10 +163,52 @@ int sim7600_file_size(struct sim7600 *modem, const char *path, uint32_t *size)
     return err;
 }
 
-int sim7600_file_delete(struct sim7600 *modem, const char *path)
+/// Parts (SPEC 13) ///
+
+static const char part_marks[] = "123456789abcdef";
+
+// The path of a part; part 0 is the file itself. False when there is no such
+// part: a name that ends like a part's has none.
+static bool part_path(char part_path[OTA_PATH_SIZE], const char *path,
+                      uint32_t part)
+{
+    size_t length = format_text(part_path, OTA_PATH_SIZE, "%s", path);
+    char *last = &part_path[length - 1u];
+    if (part == 0) {
+        return true;
+    }
+    if (part >= SIM7600_PARTS_MAX || strchr(part_marks, *last) != NULL) {
+        return false;
+    }
+    *last = part_marks[part - 1u];
+    return true;
+}
+
+int sim7600_file_size(struct sim7600 *modem, const char *path, uint32_t *size)
+{
+    char text[OTA_PATH_SIZE];
+    uint32_t more = 0;
+    uint32_t part = 0;
+    *size = 0;
+    while (part_path(text, path, part)) {
+        int err = sim7600_part_size(modem, text, &more);
+        if (err != OTA_OK) {
+            return part > 0 && err == OTA_E_NO_FILE ? OTA_OK : err;
+        }
+        *size += more;
+        modem->is_in_parts = part > 0 || more == SIM7600_PART_SIZE;
+        if (more != SIM7600_PART_SIZE) {
+            break;
+        }
+        part++;
+    }
+    return OTA_OK;
+}
+
+int sim7600_part_delete(struct sim7600 *modem, const char *path)
 {
     uint32_t size;
-    int err = sim7600_file_size(modem, path, &size);
+    int err = sim7600_part_size(modem, path, &size);
     if (err != OTA_OK) {
         return err == OTA_E_NO_FILE ? OTA_OK : err;
     }
@@ -174,14 +218,55 @@ int sim7600_file_delete(struct sim7600 *modem, const char *path)
     return at_command(modem->at, SIM7600_FILE_MS, text, NULL, NULL, 0);
 }
 
-int sim7600_read_start(struct sim7600 *modem, const char *path, uint32_t offset,
-                       uint32_t size)
+int sim7600_file_delete(struct sim7600 *modem, const char *path)
 {
+    char text[OTA_PATH_SIZE];
+    uint32_t size = SIM7600_PART_SIZE;
+    int err = sim7600_part_size(modem, path, &size);
+    bool is_there = err == OTA_OK;
+    if (err != OTA_OK && err != OTA_E_NO_FILE) {
+        return err;
+    }
+    err = OTA_OK;
+    // A file of any other size is whole, whatever else is there.
+    uint32_t part = size == SIM7600_PART_SIZE ? SIM7600_PARTS_MAX : 1u;
+    while (err == OTA_OK && --part > 0) {
+        if (part_path(text, path, part)) {
+            err = sim7600_part_delete(modem, text);
+        }
+    }
+    return err == OTA_OK && is_there ? sim7600_part_delete(modem, path) : err;
+}
+
+// Asks for the bytes at modem->offset, up to the end of the part they are in.
+static int ask(struct sim7600 *modem, uint32_t size)
+{
+    char text[OTA_PATH_SIZE];
+    uint32_t part = 0;
+    uint32_t offset = modem->offset;
+    if (modem->is_in_parts) {
+        part = offset / SIM7600_PART_SIZE;
+        offset %= SIM7600_PART_SIZE;
+        uint32_t left = SIM7600_PART_SIZE - offset;
+        size = size < left ? size : left;
+    }
+    if (!part_path(text, modem->path, part)) {
+        return OTA_E_NO_FILE;
+    }
+    modem->asked = size;
     // Answer plus twice the time that the bytes need on the wire.
     uint32_t timeout_ms =
         SIM7600_COMMAND_MS + size * 20u / (modem->baud / 1000u);
-    return at_send(modem->at, timeout_ms, "AT+CFTRANTX=\"%s\",%u,%u", path,
+    return at_send(modem->at, timeout_ms, "AT+CFTRANTX=\"%s\",%u,%u", text,
                    (unsigned)offset, (unsigned)size);
+}
+
+int sim7600_read_start(struct sim7600 *modem, const char *path, uint32_t offset,
+                       uint32_t size)
+{
+    modem->path = path;
+    modem->offset = offset;
+    return ask(modem, size);
 }
 
 // What a +CFTRANTX line says: "DATA,n" gives n, "0" gives 0.
@@ -218,27 +303,21 @@ static int read_block(struct sim7600 *modem, uint8_t *data, uint32_t count)
     return err == OTA_OK && next != '\r' ? OTA_E_PROTOCOL : err;
 }
 
-int sim7600_read_finish(struct sim7600 *modem, uint8_t *data, uint32_t size)
+static int finish(struct sim7600 *modem, uint8_t *data, uint32_t size)
 {
     uint32_t received = 0;
     bool ok_seen = false;
     bool end_seen = false;
     while (!ok_seen || !end_seen) {
-        enum at_line kind;
-        int err = at_read_line(modem->at, &kind);
+        bool is_ok;
+        int err = at_read_line(modem->at, &is_ok);
         if (err != OTA_OK) {
             return err;
         }
         const char *rest = at_after(modem->at->line, "+CFTRANTX:");
         uint32_t count = 0;
-        if (kind == AT_LINE_ERROR) {
-            return OTA_E_MODEM;
-        } else if (kind == AT_LINE_REBOOT) {
-            return OTA_E_MODEM_REBOOT;
-        } else if (kind == AT_LINE_OK) {
-            ok_seen = true;
-            continue;
-        } else if (rest == NULL) {
+        ok_seen = ok_seen || is_ok;
+        if (rest == NULL) {
             continue;
         }
         err = block_size(rest, &count);
@@ -257,4 +336,21 @@ int sim7600_read_finish(struct sim7600 *modem, uint8_t *data, uint32_t size)
         received += count;
     }
     return received == size ? OTA_OK : OTA_E_SHORT_READ;
+}
+
+int sim7600_read_finish(struct sim7600 *modem, uint8_t *data, uint32_t size)
+{
+    for (;;) {
+        int err = finish(modem, data, modem->asked);
+        data += modem->asked;
+        size -= modem->asked;
+        modem->offset += modem->asked;
+        if (err != OTA_OK || size == 0) {
+            return err;
+        }
+        err = ask(modem, size);
+        if (err != OTA_OK) {
+            return err;
+        }
+    }
 }

@@ -5,13 +5,17 @@ Rule 1: what is rendered from the layout goes to `BUILD/generated` before CMake
         runs; an unchanged file is not touched, so nothing is built again.
 Rule 2: CMake is asked to configure only when it must: first time, or other
         arguments than last time.
-Rule 3: tools are run through `run`, so that a test can stand in for them.
+Rule 3: the application of a fleet is built with that fleet's cloud file, else the
+        standalone sample is; a certificate that is missing stops the build before
+        it begins.
+Rule 4: tools are run through `run`, so that a test can stand in for them.
 
     result = build(BuildRequest(build_dir=Path("build")))
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import shutil
 import subprocess
@@ -21,6 +25,9 @@ from pathlib import Path
 
 from nrfota import DEFAULT_BOARD, size
 from nrfota.board import Board, default_board_path, load_board
+from nrfota.cloud.config import remove_config, write_config
+from nrfota.cloud.files import check_device_files
+from nrfota.cloud.profile import CloudProfile, load_cloud
 from nrfota.errors import BuildError, UsageError
 from nrfota.layout import Layout, default_layout_path, load_layout
 from nrfota.outputs import locked
@@ -49,6 +56,7 @@ class BuildRequest:
     board: str = DEFAULT_BOARD  # a name in templates/boards, or a .yml file
     layout: Path | None = None
     app_version: int | None = None
+    cloud: Path | None = None  # the fleet's cloud file; None: no cloud
     cmake_args: tuple[str, ...] = ()
     source_dir: Path = field(
         default_factory=lambda: Path(__file__).resolve().parents[2]
@@ -90,25 +98,50 @@ def board_path(board: str) -> Path:
     return path
 
 
-def build(request: BuildRequest, *, run: Run = run_tool) -> BuildResult:
+def build(
+    request: BuildRequest,
+    *,
+    run: Run = run_tool,
+    on_note: Callable[[str], None] = lambda text: None,
+) -> BuildResult:
     """Renders, configures, compiles, measures; BuildError when an image is too big.
 
-    A second build in the same directory waits for the first.
+    A second build in the same directory waits for the first. `on_note` hears what
+    the owner of the certificates should know.
     """
+    cloud = _load_cloud(request.cloud, on_note)
     find_tools()
     layout = load_layout(request.layout or default_layout_path())
     board = load_board(board_path(request.board))
     build_dir = request.build_dir.resolve()
     build_dir.mkdir(parents=True, exist_ok=True)
     with locked({build_dir}):
+        generated = build_dir / "generated"
+        render_all(layout, board, generated)
+        if cloud is None:
+            remove_config(generated)
+        else:
+            write_config(cloud, generated)
         return _build(request, layout, board, build_dir, run=run)
+
+
+def _load_cloud(
+    path: Path | None, on_note: Callable[[str], None]
+) -> CloudProfile | None:
+    """The cloud file, once its certificates are known to be there."""
+    if path is None:
+        return None
+    cloud = load_cloud(path)
+    now = datetime.datetime.now(datetime.UTC)
+    for notice in check_device_files(cloud, now=now).notices:
+        on_note(notice)
+    return cloud
 
 
 def _build(
     request: BuildRequest, layout: Layout, board: Board, build_dir: Path, *, run: Run
 ) -> BuildResult:
     generated = build_dir / "generated"
-    render_all(layout, board, generated)
     _configure(request, build_dir, run)
     if run(["cmake", "--build", str(build_dir)]) != 0:
         raise BuildError(
@@ -135,6 +168,7 @@ def configure_command(request: BuildRequest, build_dir: Path) -> list[str]:
         "--log-level=WARNING",
         f"-DCMAKE_TOOLCHAIN_FILE={request.source_dir}/cmake/"
         "toolchain-arm-none-eabi.cmake",
+        f"-DAPP_CLOUD={'OFF' if request.cloud is None else 'ON'}",
     ]
     if request.app_version is not None:
         if not 0 <= request.app_version <= MAX_VERSION:

@@ -9,7 +9,8 @@ OtaError                exit 1
 ├── ModemError          exit 1   the modem refused; its code is kept
 │   └── ModemRebooted   exit 1   the modem restarted in mid-exchange
 ├── LinkError           exit 1   the wire: no answer, lost bytes
-└── NoDeviceError       exit 4   no probe, no port, no tool to reach the board
+├── NoDeviceError       exit 4   no probe, no port, no tool to reach the board
+└── UnreachableError    exit 4   no broker, store or file server answers
 
 A message is one sentence: what was expected, what came, where.
 """
@@ -64,5 +65,11 @@ class LinkError(OtaError):
 
 class NoDeviceError(OtaError):
     """Nothing to talk to."""
+
+    exit_code = 4
+
+
+class UnreachableError(OtaError):
+    """A broker, store or file server cannot be reached, or lets nobody in."""
 
     exit_code = 4

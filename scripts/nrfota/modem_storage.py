@@ -27,7 +27,9 @@ ALL_DRIVES = ("C:", "D:", "E:", "F:")
 # The boot request has 64 bytes for the path, its NUL included (SPEC.md, section 4).
 MAX_NAME = 60
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<!\.)")
-_UPDATE = re.compile(r"fw_[A-Za-z0-9_.-]*\.ebin")
+_UPDATE = re.compile(r"fw_[A-Za-z0-9_.-]*\.ebi[n1-9a-f]")
+# A file in parts (SPEC.md, section 13): they end in these, the first one in `n`.
+_PARTS = "123456789abcdef"
 
 # One read command takes about this long on the wire, so that its latency (10 to
 # 100 ms) does not count; 16 KB at 115200 baud.
@@ -65,6 +67,15 @@ def check_drive(drive: str) -> str:
             f"expected a drive from {', '.join(ALL_DRIVES)}, got '{drive}'"
         )
     return letter
+
+
+def is_part(file: str, name: str) -> bool:
+    """True when `file` is a part, but not the first one, of the file `name`."""
+    return (
+        file[:-1] == name[:-1]
+        and file[-1:] in tuple(_PARTS)
+        and name[-1:] not in tuple(_PARTS)
+    )
 
 
 class ModemStorage:
@@ -134,27 +145,36 @@ class ModemStorage:
         """Deletes updates until `size` bytes are free on `drive`; their names.
 
         Only files called as staging calls them (`fw_*.ebin`) that are not in `keep`,
-        a set of paths like `E:/fw_2.ebin`. Nothing is deleted when all of them
-        together would not be enough.
+        a set of paths like `E:/fw_2.ebin`, each with all its parts; parts without a
+        file go, too. Nothing is deleted when all of them together would not be enough.
         """
-        free = self.spaces((drive,))[0].free + (self.size(drive, name) or 0)
-        found = [
-            (file, length or 0)
-            for file, length in sorted(self.files(drive))
-            if _UPDATE.fullmatch(file)
-            and file != name
-            and f"{drive}/{file}" not in keep
-        ]
-        if free + sum(length for _, length in found) < size:
+        free = self.spaces((drive,))[0].free
+        found: dict[str, list[tuple[str, int]]] = {}
+        for file, length in sorted(self.files(drive)):
+            if file == name or is_part(file, name):
+                free += length or 0
+            elif _UPDATE.fullmatch(file) and f"{drive}/{file[:-1]}n" not in keep:
+                found.setdefault(f"{file[:-1]}n", []).append((file, length or 0))
+        if free + sum(length for group in found.values() for _, length in group) < size:
             return []
         deleted: list[str] = []
-        for file, length in found:
+        for group in found.values():
             if free >= size:
                 break
-            self.delete(drive, file)
-            deleted.append(file)
-            free += length
+            for file, length in group:
+                self.delete(drive, file)
+                deleted.append(file)
+                free += length
         return deleted
+
+    def delete_parts(self, drive: str, name: str) -> list[str]:
+        """Deletes what a download in parts left of `name`, but not the file itself."""
+        self.wait_for(drive)
+        names = self._client.retry(commands.list_files())
+        found = [file for file in names if is_part(file, name)]
+        for file in found:
+            self.delete(drive, file)
+        return found
 
     def size(self, drive: str, name: str) -> int | None:
         """Size of a file in bytes; None when it does not exist."""

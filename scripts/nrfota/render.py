@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders the templates: linker fragments, headers, CMake, maps.
 
-Rule 1: `OUTPUTS` is the whole list; a file is one template.
+Rule 1: `OUTPUTS` is the whole list; a file is one template. (cloud_config.h, which
+        may hold a password, is `nrfota.cloud.config`'s.)
 Rule 2: an undefined name in a template is an error, never an empty string.
 Rule 3: a file whose content would not change is not touched, so that a build
         does not start again.
@@ -44,6 +45,19 @@ def default_templates() -> Path:
     return Path(__file__).resolve().parents[2] / "templates"
 
 
+def make_environment(templates: Path | None = None) -> jinja2.Environment:
+    """How every template is read."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates or default_templates()),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["hex8"] = lambda value: f"0x{value:08X}"
+    return environment
+
+
 def render(
     layout: Layout,
     board: Board,
@@ -62,14 +76,7 @@ def render(
             f"board '{board.name}' has chip '{board.chip}', but the layout is for "
             f"'{layout.chip}'"
         )
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates or default_templates()),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["hex8"] = lambda value: f"0x{value:08X}"
+    environment = make_environment(templates)
     context = {
         "layout": layout,
         "board": board,

@@ -317,6 +317,8 @@ class _Stager:
         self._sent = 0
         if self._storage.delete(drive, self._name):
             self._note(f"deleted the older {path}")
+        if parts := self._storage.delete_parts(drive, self._name):
+            self._note(f"deleted {', '.join(parts)} of an unfinished download")
         # `delete` has gone to the drive; the upload itself takes a full path.
         pace = self._pace()
         start = self._link.now()

@@ -96,6 +96,15 @@ class Node:
             )
         return value
 
+    def flag(self, key: str) -> bool:
+        """The yes or no at `key`."""
+        value = self._get(key)
+        if not isinstance(value, bool):
+            raise FormatError(
+                f"{self.where}: expected {key} to be true or false, got {_show(value)}"
+            )
+        return value
+
     def optional_text(self, key: str) -> str | None:
         """The text at `key`, or None for `null`."""
         return None if self._get(key) is None else self.text(key)

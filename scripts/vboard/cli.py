@@ -80,7 +80,14 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         type=float,
         default=60.0,
-        help="simulated seconds to run at most (default 60)",
+        help="simulated seconds to run at most (default 60; inf: until Ctrl-C)",
+    )
+    add(
+        "--pace",
+        metavar="K",
+        type=float,
+        help="simulated time runs at most K times as fast as real time; 1 for servers "
+        "and people that the firmware talks to (a pseudo-terminal implies 1)",
     )
     add(
         "--trace",
@@ -133,6 +140,7 @@ def run_from_args(args: argparse.Namespace) -> int:
             seed=args.seed,
             faults=args.faults,
             allow=tuple(args.allow),
+            pace=args.pace,
         )
         return run(options)
     except VboardError as error:

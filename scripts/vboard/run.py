@@ -6,9 +6,14 @@ This is the library behind `python -m vboard run` and `west ota-sim`.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import math
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,13 +33,15 @@ from vboard.trace import KINDS, FaultNotes, stamp, trace_flash, trace_registers
 from vboard.unmodelled import allow
 
 UARTS = (0, 1)
-_LIVE_SLICE_NS = 5 * NS_PER_MS  # with a pseudo-terminal: how often it is looked at
+_LIVE_SLICE_NS = 5 * NS_PER_MS  # in real time: how often the world is looked at
+_END_NS = 1 << 62  # a century
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """What to run, and what to show. `uarts` maps a UART number to "-", a file or
-    "pty"; `max_time_s` is simulated time."""
+    "pty"; `max_time_s` is simulated time, which runs at most `pace` times as fast as
+    real time."""
 
     load: tuple[Path, ...]
     uarts: Mapping[int, str] = field(default_factory=dict)
@@ -50,6 +57,7 @@ class RunOptions:
     seed: int = 0
     faults: str = "strict"
     allow: tuple[str, ...] = ()  # blocks that are not modelled
+    pace: float | None = None
 
     def __post_init__(self) -> None:
         for number in (*self.uarts, self.modem_uart):
@@ -74,7 +82,9 @@ class RunOptions:
             ):
                 if value:
                     raise VboardError(f"{option} needs --modem")
-        if self.max_time_s <= 0:
+        if self.pace is not None and not 0 < self.pace < math.inf:
+            raise VboardError(f"expected a pace of more than 0, got {self.pace}")
+        if not self.max_time_s > 0:
             raise VboardError(
                 f"expected a time of more than 0 seconds, got {self.max_time_s}"
             )
@@ -99,6 +109,7 @@ class Session:
         self.options = options
         self.note = note or _to_stderr
         self.finder = Finder(options.until)
+        self._interrupted = False
         self._sinks: list[Sink] = []
         self._live: list[tuple[PtySink, Terminal]] = []
         self._terminals: list[tuple[Terminal, Callable[[], None]]] = []
@@ -176,6 +187,7 @@ class Session:
         )
 
     def _attach_modem(self, number: int) -> None:
+        from vboard.modem.background import spawn
         from vboard.modem.faults import FaultPlan
         from vboard.modem.power_key import connect_pwrkey, parse_pin
         from vboard.modem.profile import ModemProfile, load_profile
@@ -190,14 +202,16 @@ class Session:
             def trace(text: str) -> None:
                 self.note(f"{stamp(self.board.clock.now_ns)} {text}")
 
+        profile = ModemProfile()
+        if self._real_time:
+            now = int(time.time())
+            profile = dataclasses.replace(profile, network_time=now)
+        if options.modem_profile:
+            profile = load_profile(options.modem_profile, profile)
         modem = Sim7600(
             self.board.clock,
             Storage(options.modem),
-            profile=(
-                load_profile(options.modem_profile)
-                if options.modem_profile
-                else ModemProfile()
-            ),
+            profile=profile,
             faults=FaultPlan.parse(options.modem_faults),
             seed=options.seed,
             trace=trace,
@@ -210,6 +224,8 @@ class Session:
             assert isinstance(gpio, Gpio)
             connect_pwrkey(gpio, modem, pin)
         modem.start_ready()
+        if self._real_time:
+            modem.spawn = spawn
         self.modem = modem
 
     def faults_fired(self) -> list[str]:
@@ -229,11 +245,22 @@ class Session:
 
     # Running
 
+    @property
+    def _real_time(self) -> bool:
+        """True when somebody outside waits for the board, and the board for them."""
+        return self.options.pace is not None or "pty" in self.options.uarts.values()
+
+    def interrupt(self) -> None:
+        """Ends the run soon, as Ctrl-C does."""
+        self._interrupted = True
+
     def run(self) -> RunResult:
         """Runs to the end; GuestError comes out of here."""
         begin = time.monotonic()
-        end_ns = round(self.options.max_time_s * NS_PER_S)
-        if self._live:
+        end_ns = _END_NS
+        if self.options.max_time_s < math.inf:
+            end_ns = round(self.options.max_time_s * NS_PER_S)
+        if self._real_time:
             end = self._run_live(end_ns, begin)
         else:
             end = self.board.run(end_ns, self._done)
@@ -251,21 +278,21 @@ class Session:
         )
 
     def _done(self) -> bool:
-        return self.finder.found
+        return self.finder.found or self._interrupted
 
     def _run_live(self, end_ns: int, begin: float) -> RunEnd:
-        """Keeps simulated time from running ahead of the person at the terminal."""
-        clock = self.board.clock
+        """Keeps simulated time from running ahead of those outside."""
+        clock, pace = self.board.clock, self.options.pace or 1.0
         while clock.now_ns < end_ns:
             until_ns = min(clock.now_ns + _LIVE_SLICE_NS, end_ns)
             end = self.board.run(until_ns, self._done)
-            if end is RunEnd.STOPPED:
-                return end
+            if end is RunEnd.STOPPED or self._interrupted:
+                return RunEnd.STOPPED
             for sink, terminal in self._live:
                 data = sink.read()
                 if data:
                     terminal.type(data)
-            ahead = clock.now_ns / NS_PER_S - (time.monotonic() - begin)
+            ahead = clock.now_ns / NS_PER_S / pace - (time.monotonic() - begin)
             if ahead > 0:
                 time.sleep(ahead)
         return RunEnd.TIME
@@ -273,6 +300,8 @@ class Session:
     def _reason(self, end: RunEnd) -> str:
         if self.finder.found:
             return f"found {self.options.until!r}"
+        if self._interrupted:
+            return f"interrupted, {self._where()}"
         where = self._where()
         if end is RunEnd.IDLE:
             return f"nothing will wake the CPU, {where}"
@@ -297,13 +326,29 @@ def _to_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+@contextlib.contextmanager
+def _interruptible(session: Session) -> Iterator[None]:
+    """SIGINT and SIGTERM end the run in order, with its last lines."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(n, lambda *_: session.interrupt()) for n in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
 def run(options: RunOptions, note: Callable[[str], None] | None = None) -> int:
     """Runs `options`; 0 when the text appeared (or none was asked for), else 1."""
     note = note or _to_stderr
     session = Session(options, note)
     note(f"seed {options.seed}")
     try:
-        result = session.run()
+        with _interruptible(session):
+            result = session.run()
     except GuestError as error:
         note(f"{stamp(session.board.clock.now_ns)} stopped: {error}")
         if isinstance(error, NotModelled):

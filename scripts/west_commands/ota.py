@@ -74,13 +74,31 @@ class OtaFlash(_OtaCommand):
     command = "flash"
 
 
+class OtaCerts(_OtaCommand):
+    """`west ota-certs`."""
+
+    command = "certs"
+
+
 class OtaTest(_OtaCommand):
     """`west ota-test`."""
 
     command = "test"
 
 
+class OtaPublish(_OtaCommand):
+    """`west ota-publish`."""
+
+    command = "publish"
+
+
 class OtaSim(_OtaCommand):
     """`west ota-sim`."""
 
     command = "sim"
+
+
+class OtaCost(_OtaCommand):
+    """`west ota-cost`."""
+
+    command = "cost"

@@ -220,3 +220,74 @@ def test_python_without_the_packages_is_refused(project: Project) -> None:
     text = " ".join(done.stderr.split())
     assert "expected a Python with PyYAML and cryptography" in text
     assert "set OTA_PYTHON" in text
+
+
+CLIENT_MAIN = """\
+#include "update_client.h"
+struct update_client client;
+struct sim7600_mqtt mqtt;
+struct at at;
+void start(const struct update_client_config *config);
+void start(const struct update_client_config *config)
+{
+    update_client_init(&client, config);
+    for (;;) { update_client_step(&client); }
+}
+"""
+
+
+@pytest.mark.parametrize("kind", ["executable", "library"])
+def test_update_client_is_compiled_into_their_target(
+    project: Project, kind: str
+) -> None:
+    """With the target's own flags; all that it calls is there but the C library."""
+    (project.folder / "client.c").write_text(CLIENT_MAIN)
+    if kind == "library":
+        call = (
+            "add_library(ota STATIC client.c)\n"
+            "target_compile_options(ota PRIVATE -mcpu=cortex-m4 -mthumb -Os -Wall\n"
+            "    -Wextra -Wconversion -Wshadow -Werror)\n"
+            "ota_update_client(ota)"
+        )
+        target = "libota.a"
+    else:
+        call = (
+            "add_executable(product client.c)\n"
+            "target_compile_options(product PRIVATE -mcpu=cortex-m4 -mthumb -Os)\n"
+            "target_link_options(product PRIVATE -mcpu=cortex-m4 -mthumb\n"
+            "    --specs=nano.specs -nostartfiles -Wl,-e,start)\n"
+            "ota_update_client(product)"
+        )
+        target = "product"
+    done = project.configure(call)
+    assert done.returncode == 0, done.stderr
+    done = project.make()
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = project.run("arm-none-eabi-nm", f"build/{target}").stdout
+    for name in ("update_client_step", "sim7600_http_fetch", "boot_request_write"):
+        assert f" T {name}\n" in names
+    assert "malloc" not in names
+
+
+CLIENT_BAD = {
+    "no_target": ("nothing", "ota_update_client: 'nothing' is not a target"),
+    "unknown_argument": (
+        "firmware FAST",
+        "ota_update_client: unknown argument 'FAST'",
+    ),
+    "no_jsmn": (
+        "firmware JSMN /nowhere",
+        "ota_update_client: jsmn.h was not found; scripts/setup.sh installs it",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CLIENT_BAD)
+def test_bad_call_for_the_client_stops_the_configuration(
+    project: Project, case: str
+) -> None:
+    """Each mistake has its sentence."""
+    arguments, message = CLIENT_BAD[case]
+    done = project.configure(f"ota_update_client({arguments})")
+    assert done.returncode != 0
+    assert message in " ".join(done.stderr.split())

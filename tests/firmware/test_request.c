@@ -342,6 +342,119 @@ static void ota_json_needs_good_sizes_and_digits(void **state)
     make_hex(state);
 }
 
+static void ota_json_has_an_id_and_may_allow_a_downgrade(void **state)
+{
+    (void)state;
+    struct update_request request;
+    assert_int_equal(OTA_OK, parse("{" TYPE "," URL "," INFO "}", &request));
+    assert_string_equal("5051525354555657", request.id); // of ebin_hash
+    assert_false(request.allow_downgrade);
+    assert_int_equal(OTA_OK,
+                     parse("{" TYPE "," URL "," INFO ",\"id\":\"A-z_09\","
+                           "\"allow_downgrade\":true}",
+                           &request));
+    assert_string_equal("A-z_09", request.id);
+    assert_true(request.allow_downgrade);
+    assert_false(request.is_job);
+    static const char *const bad[] = {
+        ",\"id\":\"\"",
+        ",\"id\":\"a b\"",
+        ",\"id\":\"a\\u0041\"",
+        ",\"id\":\"a/b\"",
+        ",\"id\":7",
+        ",\"id\":\"a\",\"id\":\"a\"",
+        ",\"id\":\"12345678901234567890123456789012"
+        "345678901234567890123456789012345\"",
+        ",\"allow_downgrade\":\"true\"",
+        ",\"allow_downgrade\":1",
+        ",\"allow_downgrade\":null",
+        ",\"allow_downgrade\":true,\"allow_downgrade\":true",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "{" TYPE "," URL "," INFO "%s}", "%s",
+                 bad[i]);
+        if (parse(text, &request) != OTA_E_REQUEST) {
+            fail_msg("taken: %s", bad[i]);
+        }
+    }
+}
+
+static void a_refused_request_keeps_nothing_but_its_id(void **state)
+{
+    (void)state;
+    struct update_request request;
+    struct update_request expected = {.id = "r1"};
+    assert_int_equal(OTA_E_REQUEST,
+                     parse("{\"id\":\"r1\"," TYPE "," INFO "}", &request));
+    assert_memory_equal(&expected, &request, sizeof request);
+}
+
+static int parse_job(const char *format, struct update_request *request)
+{
+    char text[4096];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    int size = snprintf(text, sizeof text, format, hex);
+#pragma GCC diagnostic pop
+    return update_request_parse_job(text, (size_t)size, request);
+}
+
+static void a_job_holds_a_request(void **state)
+{
+    (void)state;
+    struct update_request request;
+    static const char job[] =
+        "{\"timestamp\":1,\"execution\":{\"jobId\":\"j-1\",\"status\":"
+        "\"QUEUED\",\"queuedAt\":1,\"lastUpdatedAt\":1,\"versionNumber\":1,"
+        "\"jobDocument\":{" TYPE "," URL "," INFO
+        ",\"id\":\"other\",\"allow_downgrade\":true}}}";
+    assert_int_equal(OTA_OK, parse_job(job, &request));
+    assert_string_equal("j-1", request.id);
+    assert_string_equal("http://h/f", request.url);
+    assert_true(request.is_job && request.allow_downgrade);
+    static const char *const none[] = {
+        "{}", "{\"timestamp\":1}", "{\"execution\":{}}",
+        "{\"clientToken\":\"x\",\"timestamp\":1,\"execution\":{}}"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        assert_int_equal(OTA_OK, parse_job(none[i], &request));
+        assert_false(request.is_job);
+        assert_string_equal("", request.id);
+    }
+}
+
+static void a_job_is_refused(void **state)
+{
+    (void)state;
+    struct update_request request;
+    static const struct {
+        const char *text;
+        const char *id;
+    } rows[] = {
+        {"", ""},
+        {"[]", ""},
+        {"{\"execution\":1}", ""},
+        {"{\"execution\":[]}", ""},
+        {"{\"execution\":{\"status\":1}}", ""},
+        {"{\"execution\":{\"jobId\":1}}", ""},
+        {"{\"execution\":{\"jobId\":\"a b\"}}", ""},
+        {"{\"execution\":{\"jobId\":\"j\"}}", "j"},
+        {"{\"execution\":{\"jobId\":\"j\",\"jobDocument\":\"x\"}}", "j"},
+        {"{\"execution\":{\"jobId\":\"j\",\"jobDocument\":{}}}", "j"},
+        {"{\"execution\":{\"jobId\":\"j\",\"jobDocument\":{" TYPE "," INFO
+         "}}}",
+         "j"},
+        {"{\"execution\":{\"jobId\":\"j\"},\"execution\":{}}", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (parse_job(rows[i].text, &request) != OTA_E_REQUEST) {
+            fail_msg("taken: %s", rows[i].text);
+        }
+        assert_string_equal(rows[i].id, request.id);
+        assert_int_equal(0, request.info.pbin_size);
+    }
+}
+
 static void every_prefix_of_ota_json_is_refused(void **state)
 {
     (void)state;
@@ -370,6 +483,10 @@ int main(void)
         cmocka_unit_test(ota_json_is_refused),
         cmocka_unit_test(ota_json_limits),
         cmocka_unit_test(ota_json_needs_good_sizes_and_digits),
+        cmocka_unit_test(ota_json_has_an_id_and_may_allow_a_downgrade),
+        cmocka_unit_test(a_refused_request_keeps_nothing_but_its_id),
+        cmocka_unit_test(a_job_holds_a_request),
+        cmocka_unit_test(a_job_is_refused),
         cmocka_unit_test(every_prefix_of_ota_json_is_refused),
     };
     return cmocka_run_group_tests(tests, make_hex, NULL);

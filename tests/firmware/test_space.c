@@ -8,6 +8,7 @@
 
 #define FILE_SIZE 1000u
 
+static const uint8_t part_data[SIM7600_PART_SIZE];
 static struct at space_at;
 static struct sim7600 space_modem;
 
@@ -60,8 +61,8 @@ static const char *const names[] = {"fw_1.ebin", "fw_2.ebin", "fw_3.ebin",
 static int make(const struct boot_status *status, uint32_t files,
                 uint32_t *deleted)
 {
-    return update_make_space(&space_modem, "E:/", status, files * FILE_SIZE,
-                             deleted);
+    return update_make_space(&space_modem, "E:/", status, NULL,
+                             files * FILE_SIZE, deleted);
 }
 
 static void nothing_goes_while_there_is_room(void **state)
@@ -125,6 +126,53 @@ static void a_missing_drive_is_told(void **state)
     assert_int_equal(OTA_E_NO_FILE, make(&status, 1, &deleted));
 }
 
+// Version 3, which is gone back to, and two that nobody lists are in parts; one
+// of the latter has lost its first.
+static void the_parts_of_a_file_go_together(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"fw_3.ebin", "fw_3.ebi1", "old.ebin",
+                                        "old.ebi1",  "gone.ebi2", "x.ebi0"};
+    const struct boot_status status = on_trial();
+    uint32_t deleted = 0;
+    fill(parts, 6, 0);
+    for (uint32_t i = 0; i < 6; i++) {
+        // Only a first part of exactly this size has others.
+        bench.modem.files[i].data = part_data;
+        bench.modem.files[i].size = SIM7600_PART_SIZE;
+    }
+    bench.modem.capacity = 6 * SIM7600_PART_SIZE;
+    assert_int_equal(OTA_OK,
+                     update_make_space(&space_modem, "E:/", &status, NULL,
+                                       3 * SIM7600_PART_SIZE, &deleted));
+    assert_int_equal(2, deleted);
+    assert_false(has_file("old.ebin") || has_file("old.ebi1") ||
+                 has_file("gone.ebi2"));
+    assert_true(has_file("fw_3.ebin") && has_file("fw_3.ebi1") &&
+                has_file("x.ebi0"));
+    assert_int_equal(OTA_E_NO_SPACE,
+                     update_make_space(&space_modem, "E:/", &status, NULL,
+                                       4 * SIM7600_PART_SIZE, &deleted));
+    assert_int_equal(0, deleted);
+    assert_true(has_file("fw_3.ebin") && has_file("fw_3.ebi1"));
+}
+
+// What is being downloaded is in no list yet.
+static void a_file_that_is_kept_stays_with_its_parts(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"new.ebin", "new.ebi1", "old.ebin"};
+    const struct boot_status status = on_trial();
+    const char keep[OTA_PATH_SIZE] = "E:/new.ebin";
+    uint32_t deleted = 0;
+    fill(parts, 3, 0);
+    assert_int_equal(OTA_E_NO_SPACE,
+                     update_make_space(&space_modem, "E:/", &status, keep,
+                                       2 * FILE_SIZE, &deleted));
+    assert_int_equal(1, deleted);
+    assert_true(has_file("new.ebin") && has_file("new.ebi1"));
+}
+
 static void bad_answers_delete_nothing(void **state)
 {
     (void)state;
@@ -143,7 +191,8 @@ static void bad_answers_delete_nothing(void **state)
         (void)snprintf(answer, sizeof answer, "\r\n+FSCD: E:/\r\n\r\nOK\r\n|%s",
                        memory[i]);
         begin(answer, strlen(answer), ALL);
-        int err = update_make_space(&modem, "E:/", &status, 100, &deleted);
+        int err =
+            update_make_space(&modem, "E:/", &status, NULL, 100, &deleted);
         assert_int_equal(OTA_E_PROTOCOL, err);
         assert_int_equal(0, deleted);
     }
@@ -158,7 +207,7 @@ static void a_restart_ends_it(void **state)
     const struct boot_status status = on_trial();
     uint32_t deleted = 9;
     begin(answer, sizeof answer - 1, ALL);
-    int err = update_make_space(&modem, "E:/", &status, 100, &deleted);
+    int err = update_make_space(&modem, "E:/", &status, NULL, 100, &deleted);
     assert_int_equal(OTA_E_MODEM_REBOOT, err);
     assert_int_equal(0, deleted);
 }
@@ -172,6 +221,8 @@ int main(void)
         TEST(what_runs_and_what_it_goes_back_to_never_go),
         TEST(the_newest_stays_though_the_running_one_has_no_file),
         TEST(a_missing_drive_is_told),
+        TEST(the_parts_of_a_file_go_together),
+        TEST(a_file_that_is_kept_stays_with_its_parts),
         TEST(bad_answers_delete_nothing),
         TEST(a_restart_ends_it),
     };

@@ -15,7 +15,7 @@ import pytest
 HERE = Path(__file__).parent
 TARGETS = sorted(source.stem for source in HERE.glob("fuzz_*.c"))
 RUNS = 20000
-SLOW_RUNS = {"fuzz_boot": 4000, "fuzz_journal": 6000}
+SLOW_RUNS = {"fuzz_boot": 4000, "fuzz_journal": 6000, "fuzz_mqtt": 8000}
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,8 @@ class FakeModem:
         self.link = FakeLink(self._bytes)
         self.free = drives or {"C": 2_000_000, "E": 30_000_000, "F": 8_000_000}
         self.files: dict[str, bytes] = {}
+        self.certificates: dict[str, bytes] = {}
+        self.imei = "867648040000015"
         self.commands: list[str] = []
         self.echo = True
         self.baud = 115200
@@ -87,6 +89,8 @@ class FakeModem:
         self.restart_after: list[int] = []  # restart in mid-upload, one entry each
         self.flip_reads = 0  # so many downloads have one bit flipped
         self.silent_reads = 0  # so many downloads are not answered
+        self.refuse_certificates = False
+        self.forget_certificates = False  # OK, but nothing is in the store
         self.dead_until = 0.0
         self._text = bytearray()
         self._want = 0
@@ -133,16 +137,22 @@ class FakeModem:
             self.lose[0] = 0
         if self.restart_after and len(self._body) + len(data) > self.restart_after[0]:
             del self.restart_after[0]
-            self.files[self._path] = bytes(self._body)
+            self._keep()
             self.restart()
             return
         self._body += data[: self._want]
         self._want -= min(self._want, len(data))
         if not self._want:
-            self.files[self._path] = bytes(self._body)
+            self._keep()
             if self.lose:
                 del self.lose[0]
             self._final("OK")
+
+    def _keep(self) -> None:
+        if ":/" in self._path:
+            self.files[self._path] = bytes(self._body)
+        elif not self.forget_certificates:
+            self.certificates[self._path] = bytes(self._body)
 
     def _final(self, text: str, *lines: str) -> None:
         said = b"".join(b"\r\n%s\r\n" % line.encode() for line in lines)
@@ -175,6 +185,10 @@ class FakeModem:
             self._file(name, value)
         elif name in ("AT+CFTRANRX", "AT+CFTRANTX"):
             self._transfer(name, value)
+        elif line == "AT+CGSN":
+            self._final("OK", self.imei)
+        elif name.startswith("AT+CCERT"):
+            self._certificate(name, value)
         else:
             self._final("ERROR")
 
@@ -200,6 +214,22 @@ class FakeModem:
         else:
             size = len(self.files[path])
             self._final("OK", f"+FSATTRI: {size}, 1980/01/06 00:00:12 Sun")
+
+    def _certificate(self, name: str, value: str) -> None:
+        if name == "AT+CCERTLIST":
+            self._final("OK", *(f'+CCERTLIST: "{key}"' for key in self.certificates))
+            return
+        match = re.match(r'"([a-z_]+\.pem)"(?:,(\d+))?$', value)
+        assert match, value
+        if name == "AT+CCERTDELE":
+            found = self.certificates.pop(match[1], None)
+            self._final("ERROR" if found is None else "OK")
+        elif match[1] in self.certificates or self.refuse_certificates:
+            self._final("ERROR")
+        else:
+            self._path, self._want, self._body = match[1], int(match[2]), bytearray()
+            self._budget = 1
+            self.link.reply(b"\r\n>")
 
     def _transfer(self, name: str, value: str) -> None:
         match = re.match(r'"([A-Z]:/[^"]+)",(\d+)(?:,(\d+))?$', value)

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,8 @@ from vboard.board import Board
 from vboard.clock import NS_PER_S
 from vboard.errors import PowerCut
 from vboard.loader import load_files
+from vboard.modem.faults import FaultPlan
+from vboard.modem.profile import ModemProfile
 from vboard.modem.sim7600 import Sim7600
 from vboard.modem.storage import Storage
 from vboard.nv import NvMemory
@@ -90,13 +93,21 @@ class Device:
         modem_dir: Path,
         seed: int = 1,
         faults: Literal["strict", "guest"] = "strict",
+        profile: ModemProfile | None = None,
+        plan: FaultPlan | None = None,
+        pace: float | None = None,
     ) -> None:
+        """`profile`, `plan` and `pace` are the modem's, over all power cycles."""
         self.nv = NvMemory(seed=seed)
         self.faults = faults
         load_files(self.nv, [factory])
         self.modem_dir = modem_dir
         self.seed = seed
+        self.profile = profile
+        self.plan = plan
+        self.pace = pace
         self.console = ""
+        self.on_at: Callable[[str], None] = lambda text: None
         self.resets = 0
         (modem_dir / "E").mkdir(parents=True, exist_ok=True)
         self._start()
@@ -106,9 +117,20 @@ class Device:
         self.board.uart(0).tx.on_burst = lambda burst: self._heard(burst.data)
         uart = self.board.uart(1)
         storage = Storage(self.modem_dir)
-        self.modem = Sim7600(self.board.clock, storage, seed=self.seed)
+        self.modem = Sim7600(
+            self.board.clock,
+            storage,
+            profile=self.profile,
+            faults=self.plan,
+            seed=self.seed,
+            pace=self.pace,
+            trace=self._at,
+        )
         self.modem.attach(uart.tx, uart.rx)
         self.modem.start_ready()
+
+    def _at(self, text: str) -> None:
+        self.on_at(text)
 
     def _heard(self, data: bytes) -> None:
         self.console += data.decode("ascii", "replace")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from nrfota.at import Client
 from nrfota.errors import LinkError, ModemError
-from nrfota.modem_storage import ModemStorage, Space, check_drive
+from nrfota.modem_storage import ModemStorage, Space, check_drive, is_part
 from support.fake_modem import FakeModem
 
 
@@ -43,6 +43,56 @@ def test_delete_says_whether_there_was_something(
     assert storage.delete("E:", "a")
     assert not storage.delete("E:", "a")
     assert modem.commands.count("AT+FSDEL=a") == 1
+
+
+def test_the_parts_of_an_update_go_together(
+    modem: FakeModem, storage: ModemStorage
+) -> None:
+    part = bytes(1000)
+    kept = {"E:/fw_2.ebin": part, "E:/fw_2.ebi1": part}
+    modem.files = {
+        **kept,
+        "E:/fw_1.ebin": part,
+        "E:/fw_1.ebi1": part,
+        "E:/fw_1.ebif": part,
+        "E:/fw_3.ebi2": part,  # without a first one
+        "E:/fw_4.ebi0": part,  # not a part
+    }
+    modem.free["E"] = 7000
+    deleted = storage.make_room(
+        "E:", 1500, name="fw_9.ebin", keep=frozenset({"E:/fw_2.ebin"})
+    )
+    assert deleted == ["fw_1.ebi1", "fw_1.ebif", "fw_1.ebin"]
+    deleted = storage.make_room(
+        "E:", 4000, name="fw_9.ebin", keep=frozenset({"E:/fw_2.ebin"})
+    )
+    assert deleted == ["fw_3.ebi2"]
+    assert set(modem.files) == {*kept, "E:/fw_4.ebi0"}
+
+
+def test_old_parts_of_the_same_name_count_as_free(
+    modem: FakeModem, storage: ModemStorage
+) -> None:
+    modem.files = {"E:/fw_9.ebi1": bytes(3000), "E:/fw_1.ebin": bytes(2000)}
+    modem.free["E"] = 5000
+    assert storage.make_room("E:", 3000, name="fw_9.ebin", keep=frozenset()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "expected"),
+    [
+        ("fw_2.ebi1", "fw_2.ebin", True),
+        ("fw_2.ebif", "fw_2.ebin", True),
+        ("fw_2.ebin", "fw_2.ebin", False),
+        ("fw_2.ebi0", "fw_2.ebin", False),
+        ("fw_2.ebig", "fw_2.ebin", False),
+        ("fw_3.ebi1", "fw_2.ebin", False),
+        ("fw_2.ebi2", "fw_2.ebi1", False),
+        ("", "", False),
+    ],
+)
+def test_what_is_a_part(file: str, name: str, expected: bool) -> None:
+    assert is_part(file, name) == expected
 
 
 def test_a_drive_that_comes_late_is_waited_for(

@@ -198,6 +198,16 @@ UPDATES = {
 }
 
 
+def test_parts_of_an_unfinished_download_are_deleted(
+    run: Run, modem: FakeModem
+) -> None:
+    # Behind a file of exactly one part the device would take them for its rest.
+    modem.files = {"E:/fw.ebi1": b"1", "E:/fw.ebin": b"old", "E:/fw_2.ebi1": b"2"}
+    run(name="fw.ebin")
+    assert set(modem.files) == {"E:/fw.ebin", "E:/fw_2.ebi1"}
+    assert run.said("deleted fw.ebi1 of an unfinished download")
+
+
 @pytest.mark.parametrize("drive", ["auto", "E:"])
 def test_updates_that_nobody_needs_make_room(
     run: Run, modem: FakeModem, drive: str

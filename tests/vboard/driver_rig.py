@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,9 @@ class Result:
     digest: bytes
 
 
-def build_bench(folder: Path, bench: str, sources: list[Path]) -> Path:
+def build_bench(
+    folder: Path, bench: str, sources: list[Path], *, flags: Sequence[str] = ()
+) -> Path:
     """The ELF of a program of `drivers/` with the drivers it needs."""
     includes = (CHIP, PORTS, BENCH, ROOT / "bootloader/src")
     includes += (ROOT / "bootloader/include", build_dir() / "generated")
@@ -37,7 +40,7 @@ def build_bench(folder: Path, bench: str, sources: list[Path]) -> Path:
     return compile_c(
         folder,
         [BENCH / bench, *common, *sources],
-        flags=["-Os", *(f"-I{path}" for path in includes), "-ffreestanding"],
+        flags=["-Os", "-ffreestanding", *(f"-I{path}" for path in includes), *flags],
     )
 
 

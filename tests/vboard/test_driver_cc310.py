@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from driver_rig import BUFFER, CHIP, PORTS, DriverRig, build_bench
+from driver_rig import BUFFER, CHIP, DriverRig, build_bench
 
 SHA256, DECRYPT = 1, 2
 FLASH = 0x40000
@@ -19,7 +19,7 @@ DATA = random.Random(11).randbytes(0x1_8000)
 @pytest.fixture(scope="module")
 def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program, compiled once."""
-    sources = [PORTS / "crypto_cc310.c", CHIP / "cc310.c"]
+    sources = [CHIP / "crypto_cc310.c", CHIP / "cc310.c"]
     return build_bench(tmp_path_factory.mktemp("cc310"), "crypto_bench.c", sources)
 
 

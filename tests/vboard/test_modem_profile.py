@@ -78,3 +78,16 @@ def test_a_bad_profile_file_is_refused(tmp_path, content, message):
     place.write_text(content)
     with pytest.raises(ProfileError, match=message):
         load_profile(str(place))
+
+
+def test_a_route_leads_a_name_and_port_elsewhere():
+    profile = ModemProfile(routes="a.test:80=127.0.0.1:8080; b.test:1883=localhost:9")
+    assert profile.route("A.test", 80) == ("127.0.0.1", 8080)
+    assert profile.route("b.test", 1883) == ("localhost", 9)
+    assert profile.route("a.test", 81) == ("a.test", 81)
+
+
+@pytest.mark.parametrize("routes", ["a.test", "a.test:80=b", "a:80=b:80:1", "a=b"])
+def test_a_route_of_another_form_is_refused(routes):
+    with pytest.raises(ProfileError, match="expected routes like"):
+        ModemProfile(routes=routes)

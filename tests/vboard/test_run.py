@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import math
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -442,3 +445,57 @@ def test_it_runs_as_a_program(hello: Path) -> None:
         check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, b"hello, board")
+
+
+def test_a_paced_run_waits_for_real_time(hello: Path) -> None:
+    session = Session(RunOptions(load=(hello,), max_time_s=0.2, pace=2.0))
+    result = session.run()
+    session.close()
+    assert result.now_ns == 200_000_000
+    assert result.wall_s >= 0.09
+
+
+@pytest.mark.parametrize("pace", [[], ["--pace", "1"]])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_in_order(
+    tmp_path: Path, number: int, pace: list[str]
+) -> None:
+    busy = assemble(tmp_path, RTT_HELLO)
+    command = [sys.executable, "-m", "vboard", "run", "--load", str(busy)]
+    command += ["--rtt", "-", "--max-time", "inf", *pace]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.read(8) == b"rtt text"
+        process.send_signal(number)
+        assert b"interrupted, the CPU is running at pc" in process.stderr.read()
+        assert process.wait() == 0
+
+
+def test_an_interrupted_run_that_waited_for_a_text_failed(hello: Path) -> None:
+    session = Session(RunOptions(load=(hello,), until="never", max_time_s=math.inf))
+    session.interrupt()
+    result = session.run()
+    session.close()
+    assert not result.found and result.reason.startswith("interrupted")
+
+
+@pytest.mark.parametrize("pace", ["0", "-1", "nan", "inf"])
+def test_a_pace_that_is_none_is_refused(
+    hello: Path, pace: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(["--load", str(hello), "--pace", pace]) == 2
+    assert "expected a pace of more than 0" in capsys.readouterr().err
+
+
+def test_in_real_time_the_network_knows_the_time(hello: Path, tmp_path: Path) -> None:
+    def network_time(**more: object) -> int:
+        options = RunOptions(load=(hello,), modem=tmp_path / "modem", **more)
+        session = Session(options)
+        session.close()
+        return session.modem.profile.network_time
+
+    assert abs(network_time(pace=1.0) - time.time()) < 600
+    assert network_time() < 1_767_225_601
+    assert network_time(pace=1.0, modem_profile="network_time=5") == 5

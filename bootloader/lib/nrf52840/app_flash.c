@@ -1,4 +1,5 @@
-// Flash for applications: NVMC behind the range of the hand-shake page.
+// Flash for applications: NVMC behind the range of the hand-shake page; the
+// images may be read.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "app_flash.h"
@@ -9,17 +10,23 @@
 #include "nvmc.h"
 #include "ota/ports.h"
 
+static bool is_in(uint32_t addr, size_t size, uint32_t start, uint32_t limit)
+{
+    return addr >= start && addr - start <= limit &&
+           size <= limit - (addr - start);
+}
+
 static bool is_inside(uint32_t addr, size_t size)
 {
-    return addr >= OTA_HANDSHAKE_START &&
-           addr - OTA_HANDSHAKE_START <= OTA_HANDSHAKE_SIZE &&
-           size <= OTA_HANDSHAKE_SIZE - (addr - OTA_HANDSHAKE_START);
+    return is_in(addr, size, OTA_HANDSHAKE_START, OTA_HANDSHAKE_SIZE);
 }
 
 static int app_flash_read(void *ctx, uint32_t addr, void *data, size_t size)
 {
     (void)ctx;
-    if (!is_inside(addr, size)) {
+    if (!is_inside(addr, size) &&
+        !is_in(addr, size, OTA_APP_START, OTA_APP_SIZE) &&
+        !is_in(addr, size, OTA_BOOTLOADER_START, OTA_BOOTLOADER_SIZE)) {
         return OTA_E_FLASH_RANGE;
     }
     memcpy(data, (const void *)addr, size);

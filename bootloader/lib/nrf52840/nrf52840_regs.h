@@ -21,7 +21,9 @@
 #define GAP(from, to) uint32_t REGS_GAP(__LINE__)[((to) - (from)) / 4]
 
 typedef struct { // 0x10000000, FICR
-    GAP(0x000, 0x404);
+    GAP(0x000, 0x060);
+    __IM uint32_t DEVICEID[2];
+    GAP(0x068, 0x404);
     struct {
         __IM uint32_t A0, A1, A2, A3, A4, A5;
         __IM uint32_t B0, B1, B2, B3, B4, B5;
@@ -146,7 +148,14 @@ typedef struct { // RTC0 .. RTC2
 } NRF_RTC_Type;
 
 typedef struct { // 0x4000C000
-    GAP(0x000, 0x520);
+    __OM uint32_t TASKS_START, TASKS_STOP;
+    GAP(0x008, 0x100);
+    __IOM uint32_t EVENTS_DATARDY;
+    GAP(0x104, 0x304);
+    __IOM uint32_t INTENSET, INTENCLR;
+    GAP(0x30C, 0x508);
+    __IM int32_t TEMP;
+    GAP(0x50C, 0x520);
     __IOM uint32_t A0, A1, A2, A3, A4, A5;
     GAP(0x538, 0x540);
     __IOM uint32_t B0, B1, B2, B3, B4, B5;
@@ -224,11 +233,13 @@ typedef enum {
     TIMER0_IRQn = 8,
     TIMER1_IRQn = 9,
     RTC0_IRQn = 11,
+    TEMP_IRQn = 12,
     UARTE1_IRQn = 40,
 } IRQn_Type;
 
 #define REGS_AT(type, member, offset)                                          \
     _Static_assert(offsetof(type, member) == (offset), #type "." #member)
+REGS_AT(NRF_FICR_Type, DEVICEID, 0x060);
 REGS_AT(NRF_FICR_Type, TEMP, 0x404);
 REGS_AT(NRF_FICR_Type, TEMP.T4, 0x444);
 REGS_AT(NRF_UICR_Type, APPROTECT, 0x208);
@@ -253,6 +264,9 @@ REGS_AT(NRF_TIMER_Type, PRESCALER, 0x510);
 REGS_AT(NRF_TIMER_Type, CC, 0x540);
 REGS_AT(NRF_RTC_Type, EVTENCLR, 0x348);
 REGS_AT(NRF_RTC_Type, CC, 0x540);
+REGS_AT(NRF_TEMP_Type, EVENTS_DATARDY, 0x100);
+REGS_AT(NRF_TEMP_Type, INTENCLR, 0x308);
+REGS_AT(NRF_TEMP_Type, TEMP, 0x508);
 REGS_AT(NRF_TEMP_Type, T4, 0x570);
 REGS_AT(NRF_WDT_Type, CONFIG, 0x50C);
 REGS_AT(NRF_WDT_Type, RR, 0x600);

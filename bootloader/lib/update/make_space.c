@@ -10,6 +10,7 @@
 #include "format.h"
 
 #define SUFFIX ".ebin"
+#define SUFFIX_ENDS "n123456789abcdef" // of the file, and of its parts
 #define RANK_NONE 0u
 #define RANK_UNKNOWN (OTA_KEPT_MAX + 1u) // a file that nobody lists
 
@@ -68,19 +69,31 @@ static uint32_t rank_of(const struct boot_status *status, const char *path)
     return RANK_UNKNOWN;
 }
 
+// A part (SPEC 13) stands for the whole file, also when the first one is gone.
+static bool is_update(const char *name, size_t length)
+{
+    size_t suffix = sizeof SUFFIX - 1u;
+    return length > suffix &&
+           strncmp(name + length - suffix, SUFFIX, suffix - 1u) == 0 &&
+           strchr(SUFFIX_ENDS, name[length - 1u]) != NULL;
+}
+
 static void consider(struct choice *choice, const char *folder,
-                     const struct boot_status *status, const char *name)
+                     const struct boot_status *status, const char *keep,
+                     const char *name)
 {
     char path[OTA_PATH_SIZE];
     size_t length = strlen(name);
-    size_t suffix = sizeof SUFFIX - 1u;
-    if (length <= suffix || strcmp(name + length - suffix, SUFFIX) != 0 ||
-        strlen(folder) + length >= sizeof path) {
+    if (!is_update(name, length) || strlen(folder) + length >= sizeof path) {
         return;
     }
     memset(path, 0, sizeof path);
     memcpy(path, folder, strlen(folder));
     memcpy(path + strlen(folder), name, length);
+    path[strlen(path) - 1u] = SUFFIX_ENDS[0];
+    if (keep != NULL && strcmp(path, keep) == 0) {
+        return;
+    }
     uint32_t rank = rank_of(status, path);
     if (ota_path_check(path) == OTA_OK && rank > choice->rank) {
         memcpy(choice->path, path, sizeof path);
@@ -90,30 +103,25 @@ static void consider(struct choice *choice, const char *folder,
 
 // Lists the current folder and keeps the file that goes first.
 static int choose(struct sim7600 *modem, const char *folder,
-                  const struct boot_status *status, struct choice *choice)
+                  const struct boot_status *status, const char *keep,
+                  struct choice *choice)
 {
     memset(choice, 0, sizeof *choice);
     int err = at_send(modem->at, SIM7600_FILE_MS, "AT+FSLS=2");
     while (err == OTA_OK) {
-        enum at_line kind;
-        err = at_read_line(modem->at, &kind);
-        if (err != OTA_OK || kind == AT_LINE_OK) {
+        bool is_ok;
+        err = at_read_line(modem->at, &is_ok);
+        if (err != OTA_OK || is_ok) {
             break;
         }
-        if (kind == AT_LINE_ERROR) {
-            return OTA_E_MODEM;
-        }
-        if (kind == AT_LINE_REBOOT) {
-            return OTA_E_MODEM_REBOOT;
-        }
-        consider(choice, folder, status, modem->at->line);
+        consider(choice, folder, status, keep, modem->at->line);
     }
     return err;
 }
 
 int update_make_space(struct sim7600 *modem, const char *folder,
-                      const struct boot_status *status, uint32_t needed,
-                      uint32_t *deleted)
+                      const struct boot_status *status, const char *keep,
+                      uint32_t needed, uint32_t *deleted)
 {
     *deleted = 0;
     for (;;) {
@@ -126,7 +134,7 @@ int update_make_space(struct sim7600 *modem, const char *folder,
         if (err != OTA_OK || free_size >= needed) {
             return err;
         }
-        err = choose(modem, folder, status, &choice);
+        err = choose(modem, folder, status, keep, &choice);
         if (err == OTA_OK &&
             (choice.rank == RANK_NONE || *deleted == UPDATE_DELETE_MAX)) {
             err = OTA_E_NO_SPACE;

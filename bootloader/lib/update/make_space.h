@@ -1,9 +1,11 @@
 // Room for an update in the modem: deletes files that nobody needs any more.
 //
-// Laws: only files called *.ebin in the folder are touched; those that the boot
-// status does not list go first, then the oldest version that is kept; never
-// the one that runs, nor the one that would be gone back to. Nothing is deleted
-// when there is room already, or after a file could not be deleted.
+// Laws: only files called *.ebin in the folder, and their parts (SPEC 13), are
+// touched, a file with all its parts at once; those that the boot status does
+// not list go first, then the oldest version that is kept; never the one that
+// runs, nor the one that would be gone back to, nor the one that is being
+// downloaded. Nothing is deleted when there is room already, or after a file
+// could not be deleted.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef UPDATE_MAKE_SPACE_H
@@ -16,12 +18,14 @@
 #define UPDATE_DELETE_MAX 64u
 
 // Makes `needed` bytes free in `folder` ("E:/", or "E:/name/"), with the status
-// that the bootloader left (boot_status_read). `deleted` is how many files
-// went. OTA_E_NO_SPACE when everything that may go is gone and there is still
-// too little; OTA_E_NO_FILE when there is no such folder; see at_command for
-// the rest.
+// that the bootloader left (boot_status_read). The file `keep` and its parts
+// stay (NUL padded; NULL for none). `deleted` is how many files went, a file
+// with its parts being one. OTA_E_NO_SPACE when everything that
+// may go is gone and there is still too little; OTA_E_NO_FILE when there is no
+// such folder; see at_command for the rest.
 OTA_CHECKED int update_make_space(struct sim7600 *modem, const char *folder,
                                   const struct boot_status *status,
-                                  uint32_t needed, uint32_t *deleted);
+                                  const char *keep, uint32_t needed,
+                                  uint32_t *deleted);
 
 #endif

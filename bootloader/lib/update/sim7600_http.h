@@ -12,11 +12,11 @@
 #include "sim7600_net.h"
 
 struct sim7600_http_get {
-    const char *url;                // http:// or https://, up to 512 characters
-    const char *path;               // "E:/fw_2.ebin"; drive E, F or D
-    uint32_t first;                 // byte range, inclusive; both 0: all of it
+    const char *url;  // http:// or https://, up to 512 characters
+    const char *path; // "E:/fw_2.ebin"; drive E, F or D
+    uint32_t first;   // byte range, inclusive; both 0: all of it
     uint32_t last;
-    const struct sim7600_tls *tls;  // for https; NULL: server not verified
+    const struct sim7600_tls *tls; // for https; NULL: server not verified
 };
 
 struct sim7600_http_result {

@@ -32,7 +32,11 @@ struct sim7600_mqtt {
     uint32_t dropped; // messages that could not be held
     size_t held;
     struct sim7600_mqtt_message messages[SIM7600_MQTT_HELD + 1u];
-    // state of the message that is arriving: see sim7600_mqtt.c
+    size_t first; // of those that are held; the one that arrives is behind them
+    bool is_arriving;
+    bool is_spoiled; // counted in `dropped` already, skipped by its counts
+    uint32_t topic_left;
+    uint32_t payload_left;
 };
 
 struct sim7600_mqtt_config {
@@ -42,8 +46,8 @@ struct sim7600_mqtt_config {
     const char *user;     // NULL or "": none
     const char *password; // NULL or "": none
     uint16_t keepalive_s;
-    bool clean_session;             // false: the broker keeps QoS 1 messages
-    const struct sim7600_tls *tls;  // NULL: plain TCP
+    bool clean_session;            // false: the broker keeps QoS 1 messages
+    const struct sim7600_tls *tls; // NULL: plain TCP
 };
 
 void sim7600_mqtt_init(struct sim7600_mqtt *mqtt, struct sim7600 *modem);

@@ -15,10 +15,10 @@
 // How a TLS context shall verify and identify itself. File names are those in
 // the modem's certificate store (*.pem), NULL or "" for none.
 struct sim7600_tls {
-    const char *ca;     // none: the server is not verified
-    const char *cert;   // none: no client certificate
-    const char *key;    // goes with cert
-    bool verify_dates;  // needs the modem's clock
+    const char *ca;    // none: the server is not verified
+    const char *cert;  // none: no client certificate
+    const char *key;   // goes with cert
+    bool verify_dates; // needs the modem's clock
 };
 
 // Waits until the SIM is ready, sets the APN of context 1 (NULL or "": as it
@@ -30,6 +30,10 @@ OTA_CHECKED int sim7600_attach(struct sim7600 *modem, const char *apn,
 
 // True in `attached` while the modem is registered (one exchange).
 OTA_CHECKED int sim7600_is_attached(struct sim7600 *modem, bool *attached);
+
+// Waits between exchanges: keeps the watchdog fed and takes what arrives.
+// OTA_E_LINK, OTA_E_MODEM_REBOOT.
+OTA_CHECKED int sim7600_pause(struct sim7600 *modem, uint32_t pause_ms);
 
 // AT+CGSN: 15 digits. OTA_E_PROTOCOL when the answer is anything else.
 OTA_CHECKED int sim7600_imei(struct sim7600 *modem,

@@ -9,6 +9,7 @@
 
 #include "ota/status.h"
 
+#define UPDATE_ID_MAX 64u
 #define UPDATE_ID_SIZE 68u // 64 characters, NUL, padding
 #define UPDATE_REPORT_SIZE 513u
 
@@ -39,8 +40,16 @@ const char *ota_status_name(int status);
 
 // Writes JSON with a NUL into `text`; returns its length. `device` is what
 // SPEC 10 allows as an id.
-size_t update_report_format(char text[UPDATE_REPORT_SIZE],
-                            const char *device,
+size_t update_report_format(char text[UPDATE_REPORT_SIZE], const char *device,
                             const struct update_report *report);
+
+// The same report as the status of an AWS IoT Job (SPEC 10).
+size_t update_report_format_job(char text[UPDATE_REPORT_SIZE],
+                                const struct update_report *report);
+
+// Telemetry (SPEC 12); the temperature in hundredths of a degree.
+size_t update_telemetry_format(char text[UPDATE_REPORT_SIZE],
+                               const char *device, uint32_t version,
+                               int32_t centidegrees);
 
 #endif

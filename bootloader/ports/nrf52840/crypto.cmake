@@ -4,7 +4,7 @@
 set(OTA_CRYPTO_LIBRARIES "")
 if(OTA_CRYPTO STREQUAL "cc310")
     set(OTA_CRYPTO_SOURCES
-        ${CMAKE_CURRENT_LIST_DIR}/crypto_cc310.c
+        ${OTA_CHIP_LIB_DIR}/crypto_cc310.c
         ${OTA_CHIP_LIB_DIR}/cc310.c)
 elseif(OTA_CRYPTO STREQUAL "nrf_cc310")
     message(FATAL_ERROR

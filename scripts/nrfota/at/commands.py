@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from nrfota.errors import FormatError
@@ -37,6 +37,7 @@ class Command(Generic[T]):
     `result`     begins the line that must come besides the final result
     `data_name`  announces counted data; `data_limit` is the most that may come
     `payload`    is sent after a prompt; None when the command has no prompt
+    `secret`     the payload is a key: what may be its echo is not logged
     `timeout_s`  limits the whole exchange; for a payload see `Session.begin`
     `attempts`   how often a caller may send it when the link fails
     """
@@ -48,7 +49,8 @@ class Command(Generic[T]):
     result: str = ""
     data_name: str = ""
     data_limit: int = 0
-    payload: bytes | None = None
+    payload: bytes | None = field(default=None, repr=False)
+    secret: bool = False
     timeout_s: float = 3.0
     attempts: int = 3
 
@@ -114,6 +116,18 @@ def revision() -> Command[str]:
         parse=lambda reply: _value(reply, "+CGMR"),
         prefixes=("+CGMR:",),
     )
+
+
+def imei() -> Command[str]:
+    """`AT+CGSN`: the modem's serial number, 15 digits."""
+    return Command(text="AT+CGSN", parse=_parse_imei, bare=True)
+
+
+def _parse_imei(reply: Reply) -> str:
+    for line in reply.lines:
+        if re.fullmatch(r"\d{15}", line):
+            return line
+    raise FormatError(f"expected 15 digits, got {list(reply.lines)}")
 
 
 # File system, chapter 11
@@ -219,3 +233,34 @@ def download(path: str, *, offset: int, size: int) -> Command[bytes]:
         data_limit=size,
         timeout_s=5.0 + size * 1.5 / 960,
     )
+
+
+# Certificates, chapter "SSL"
+
+
+def store_certificate(name: str, payload: bytes, *, secret: bool) -> Command[None]:
+    """`AT+CCERTDOWN`: takes exactly `len(payload)` bytes after its prompt."""
+    return Command(
+        text=f'AT+CCERTDOWN="{name}",{len(payload)}',
+        parse=_nothing,
+        payload=payload,
+        secret=secret,
+        timeout_s=65.0,
+        attempts=1,
+    )
+
+
+def list_certificates() -> Command[tuple[str, ...]]:
+    """`AT+CCERTLIST`: names in the modem's certificate store."""
+    return Command(
+        text="AT+CCERTLIST",
+        parse=lambda reply: tuple(
+            line.removeprefix("+CCERTLIST:").strip().strip('"') for line in reply.lines
+        ),
+        prefixes=("+CCERTLIST:",),
+    )
+
+
+def delete_certificate(name: str) -> Command[None]:
+    """`AT+CCERTDELE`: `ERROR` when there is none of that name."""
+    return simple(f'AT+CCERTDELE="{name}"', timeout_s=10.0, attempts=1)

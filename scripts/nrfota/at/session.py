@@ -4,7 +4,9 @@
 Rule 1: no I/O and no clock: bytes and the time are passed in, bytes to write and the
         next instant that matters come out.
 Rule 2: an exchange has one deadline, set when it begins.
-Rule 3: everything that moves an exchange from state to state is in `_TABLE`.
+Rule 3: after a secret payload, lines that may be its echo are not logged; a modem
+        that restarts in the middle takes the rest for commands.
+Rule 4: everything that moves an exchange from state to state is in `_TABLE`.
 
     events = session.begin(command, now=0.0)
     loop:  link.write(session.output()); link.drain(); session.sent(now=...)
@@ -45,6 +47,9 @@ _URC = re.compile(
     r"|NETCLOSE|IPCLOSE|HTTP_PEER_CLOSED|HTTP_NONET_EVENT|CMQTT\w*|CUSATEND|CNTP"
     r"|HTTPACTION)(?:[:\s]|$)"
 )
+
+# What a modem says and no line of a PEM file looks like.
+_NO_KEY = re.compile(r"OK|ERROR|RDY|\+[A-Z]+(?: [A-Z]+)?: .{0,80}")
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,7 @@ class Session:
         self._timer: float | None = None
         self._boot_tail_until = float("-inf")
         self._pace = Pace()
+        self._had_secret = False
         self._begin_state()
 
     def _begin_state(self) -> None:
@@ -204,6 +210,7 @@ class Session:
             raise RuntimeError("one exchange at a time")
         self._begin_state()
         self._command = command
+        self._had_secret = self._had_secret or command.secret
         self._pace = pace or Pace()
         self._deadline = now + (command.timeout_s if timeout_s is None else timeout_s)
         self._timer = None
@@ -362,7 +369,7 @@ class Session:
             events.append(Urc(event.header))
 
     def _take_line(self, text: str, now: float, events: list[Event]) -> None:
-        log.debug("< %s", text)
+        log.debug("< %s", self._shown(text))
         command = self._command
         if self._is_restart(text, now):
             events.append(Urc(text, restart=True))
@@ -375,7 +382,7 @@ class Session:
                     events,
                 )
         elif command is None:
-            log.debug("stray: %s", text)
+            log.debug("stray: %s", self._shown(text))
             events.append(Urc(text))
         elif text == "OK":
             self._take_ok(now, events)
@@ -388,6 +395,14 @@ class Session:
             self._take_result(text, now, events)
         else:
             events.append(Urc(text))
+
+    def _shown(self, text: str) -> str:
+        """`text`, or its length when it may be part of a key that was echoed."""
+        if not self._had_secret or _NO_KEY.fullmatch(text):
+            return text
+        if self._command is not None and text == self._command.text:
+            return text
+        return f"({len(text)} characters)"
 
     def _is_restart(self, text: str, now: float) -> bool:
         if text == "RDY":

@@ -33,9 +33,15 @@ COMMANDS: dict[str, str] = {
     "package": "nrfota.cli.package",
     "inspect": "nrfota.cli.inspect",
     "flash": "nrfota.cli.flash",
+    "certs": "nrfota.cli.certs",
     "test": "nrfota.cli.test",
     "sim": "nrfota.cli.sim",
+    "publish": "nrfota.cli.publish",
+    "cost": "nrfota.cli.cost",
 }
+
+# What the extra `cloud` brings; all others come with `sim`.
+CLOUD_PACKAGES = ("paho", "boto", "google")
 
 # As a shell reports a program that SIGPIPE ended.
 READER_GONE = 128 + 13
@@ -73,9 +79,10 @@ def execute(command: Command, args: argparse.Namespace, *, prog: str) -> int:
         print(f"{prog}: {error}", file=sys.stderr)
         return error.exit_code
     except ModuleNotFoundError as error:
+        extra = "cloud" if str(error.name).startswith(CLOUD_PACKAGES) else "sim"
         print(
             f"{prog}: Python package '{error.name}' is missing; "
-            "install the project with: pip install 'nrfota[sim]'",
+            f"install the project with: pip install 'nrfota[{extra}]'",
             file=sys.stderr,
         )
         return 1

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from nrfota.cli import Config
-from nrfota.cli.options import add_board, add_build_dir
+from nrfota.cli.options import add_board, add_build_dir, add_cloud
 
 HELP = "build boot record, bootloader and sample application"
 DESCRIPTION = (
@@ -35,6 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
         default=Path(layout) if layout else None,
         help="memory layout (the project's templates/layout.yml)",
     )
+    cloud = parser.add_mutually_exclusive_group()
+    add_cloud(cloud, config, purpose="build the application of this fleet")
+    cloud.add_argument(
+        "--no-cloud",
+        dest="cloud",
+        action="store_const",
+        const=None,
+        help="build the standalone sample, whatever west config says",
+    )
     parser.add_argument(
         "--cmake-arg",
         metavar="ARG",
@@ -61,8 +71,10 @@ def run(args: argparse.Namespace) -> int:
             board=args.board,
             layout=args.layout,
             app_version=_version(args.app_version),
+            cloud=args.cloud,
             cmake_args=tuple(args.cmake_arg),
-        )
+        ),
+        on_note=lambda text: print(f"note: {text}", file=sys.stderr),
     )
     print("\n".join(size.table(result.images, result.layout)))
     if args.stack:

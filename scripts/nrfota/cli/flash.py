@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nrfota.cli import Config
+from nrfota.cli.modem_link import add_modem_port, modem_port
 from nrfota.cli.options import add_board, add_build_dir
 
 if TYPE_CHECKING:
@@ -146,25 +147,12 @@ def _add_files(parser: argparse.ArgumentParser, config: Config) -> None:
 
 def _add_links(parser: argparse.ArgumentParser, config: Config) -> None:
     links = parser.add_argument_group("modem and console")
-    links.add_argument(
-        "--port",
-        metavar="TTY",
-        default=config.get("port"),
-        help="serial port that is wired to the modem",
-    )
+    add_modem_port(links, config)
     links.add_argument(
         "--modem-baud",
         metavar="BAUD",
         type=int,
         help="raise the modem to this rate while staging",
-    )
-    links.add_argument(
-        "--flow-control", action="store_true", help="RTS and CTS are wired"
-    )
-    links.add_argument(
-        "--pace",
-        default="safe",
-        help="without RTS/CTS: safe (50 ms per 256 bytes) or fast (10 ms at first)",
     )
     links.add_argument(
         "--drive", default="auto", help="E:, F:, C: or D: in the modem (%(default)s)"
@@ -243,32 +231,18 @@ def _runner_options(args: argparse.Namespace) -> RunnerOptions:
 
 
 def _ports(args: argparse.Namespace) -> Ports:
-    from nrfota.board import default_board_path, load_board
+    from nrfota.board import load_board
+    from nrfota.build import board_path
     from nrfota.flash import Ports
     from nrfota.serial_link import SerialLink
 
     def console() -> Link:
-        board = load_board(default_board_path(args.board))
+        board = load_board(board_path(args.board))
         return SerialLink(args.console_port, baud=board.console.baud)
 
     return Ports(
-        modem=lambda: _modem_port(args), console=console if args.console_port else None
+        modem=lambda: modem_port(args), console=console if args.console_port else None
     )
-
-
-def _modem_port(args: argparse.Namespace) -> Link:
-    """The serial port that is wired to the modem."""
-    from nrfota.board import default_board_path, load_board
-    from nrfota.errors import UsageError
-    from nrfota.serial_link import SerialLink
-
-    if not args.port:
-        raise UsageError(
-            "expected --port, the serial port that is wired to the modem, "
-            "like /dev/ttyUSB0"
-        )
-    board = load_board(default_board_path(args.board))
-    return SerialLink(args.port, baud=board.modem.baud)
 
 
 def _modem_files(args: argparse.Namespace, runner: Runner) -> int:
@@ -280,7 +254,7 @@ def _modem_files(args: argparse.Namespace, runner: Runner) -> int:
     wanted = None if args.drive == "auto" else check_drive(args.drive)
     if args.modem_delete:
         check_name(args.modem_delete)
-    link = runner.modem_link() or _modem_port(args)
+    link = runner.modem_link() or modem_port(args)
     try:
         client = Client(link)
         client.sync()

@@ -32,3 +32,15 @@ def add_board(parser: _ActionsContainer, config: Config) -> None:
         default=config.get("board", DEFAULT_BOARD),
         help="a name in templates/boards or a .yml file (%(default)s)",
     )
+
+
+def add_cloud(parser: _ActionsContainer, config: Config, *, purpose: str) -> None:
+    """`--cloud`; `purpose` is what the command does with the fleet's cloud file."""
+    given = config.get("cloud")
+    parser.add_argument(
+        "--cloud",
+        metavar="YML",
+        type=Path,
+        default=Path(given) if given else None,
+        help=f"{purpose}; samples are in templates/cloud",
+    )

@@ -7,15 +7,12 @@ import argparse
 import dataclasses
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 from vboard.clock import Clock
 from vboard.errors import VboardError
+from vboard.modem.background import spawn
 from vboard.modem.faults import FaultPlan
 from vboard.modem.profile import ModemProfile, load_profile
 from vboard.modem.pty_port import Link, PtyPort
@@ -123,7 +120,7 @@ def _serve(modem: Sim7600, clock: Clock, args: argparse.Namespace) -> int:
         if args.pace is not None:
             modem.port.baud = args.pace
         print(f"modem on {port.path}", flush=True)
-        modem.spawn = _spawn
+        modem.spawn = spawn
         port.run()
     except OSError as error:
         print(f"vboard modem: {error}", file=sys.stderr)
@@ -139,17 +136,3 @@ def _serve(modem: Sim7600, clock: Clock, args: argparse.Namespace) -> int:
 
 def _trace(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def _spawn(run: Callable[[], Any]) -> Future[Any]:
-    """Network work in a thread that does not keep the program from ending."""
-    future: Future[Any] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(run())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    return future

@@ -81,6 +81,33 @@ class Reboot(Fault):
 
 
 @dataclass(kw_only=True, eq=False)
+class RebootLater(Fault):
+    """The command begins, and the modem reboots `after_ms` later."""
+
+    after_ms: int = 400
+
+
+@dataclass(kw_only=True, eq=False)
+class NetworkLost(Fault):
+    """`after_ms` after the command began the radio network is gone for `ms`.
+
+    `mqtt`: what the MQTT service says of it, `nonet` (+CMQTTNONET, everything is to
+    be started again) or `connlost` (+CMQTTCONNLOST with reason 3 for each client).
+    """
+
+    ms: int = 60_000
+    after_ms: int = 0
+    mqtt: str = "nonet"
+
+    def __post_init__(self) -> None:
+        if self.mqtt not in ("nonet", "connlost"):
+            raise FaultError(
+                f"fault networklost: expected mqtt to be nonet or connlost, "
+                f"got {self.mqtt!r}"
+            )
+
+
+@dataclass(kw_only=True, eq=False)
 class RebootInUpload(Fault):
     """The modem reboots after `offset` bytes of the data that a prompt asked for."""
 
@@ -225,6 +252,8 @@ _KINDS: dict[str, type[Fault]] = {
         Silence,
         Dead,
         Reboot,
+        RebootLater,
+        NetworkLost,
         RebootInUpload,
         MissingFile,
         NoDrive,

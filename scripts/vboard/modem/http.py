@@ -32,6 +32,7 @@ from vboard.modem.at import (
 from vboard.modem.chapter import Chapter
 from vboard.modem.http_client import (
     METHODS,
+    NETWORK,
     NO_CERTIFICATE,
     NO_NETWORK,
     SSL_START,
@@ -66,7 +67,8 @@ class Session:
     first: int = 0  # BREAK
     last: int = 0  # BREAKEND
     data: bytes = b""
-    busy: bool = False
+    exchange: object | None = None  # the one that runs
+    running: str = ""  # its result line, up to the status
     reply: Reply | None = None
 
 
@@ -91,7 +93,7 @@ class Http(Chapter):
 
     def _open(self) -> Session:
         """The session, when no action runs; else ERROR."""
-        if self.session is None or self.session.busy:
+        if self.session is None or self.session.exchange is not None:
             raise AtError
         return self.session
 
@@ -171,21 +173,32 @@ class Http(Chapter):
 
     def _begin(self, session: Session, name: str, *, method: int, body: bytes) -> None:
         """Starts an exchange; its result line comes when it is over."""
-        session.busy = True
+        session.exchange = exchange = object()
+        session.running = f"+{name}: {method}"
         session.reply = None
         job = Job(run=lambda: self._fetch(session, method, body), wait_ns=self._time)
 
         def answered(reply: Reply) -> None:
-            if self.session is not session:
+            if self.session is not session or session.exchange is not exchange:
                 return
-            session.busy = False
+            session.exchange = None
             session.reply = reply if reply.status < 600 else None
             size = len(reply.head if method == 2 else reply.body)
-            self.modem.result(f"+{name}: {method},{reply.status},{size}")
+            self.modem.result(f"{session.running},{reply.status},{size}")
             if reply.closed:
                 self.modem.urc("+HTTP_PEER_CLOSED")
 
         self.modem.runner.after_result(lambda: self.modem.run_job(job, answered))
+
+    def lose_network(self) -> None:
+        """What a session has to say when the network goes away."""
+        session = self.session
+        if session is None:
+            return
+        self.modem.urc("+HTTP_NONET_EVENT")
+        if session.exchange is not None:
+            session.exchange = None
+            self.modem.result(f"{session.running},{NETWORK},0")
 
     def _time(self, reply: Reply) -> int:
         profile = self.modem.profile
@@ -208,6 +221,7 @@ class Http(Chapter):
             assert tls is not None
             own = self.modem.ssl
             sni = own.contexts[session.context].enableSNI == 1
+            sock.settimeout(own.contexts[session.context].negotiatetime)
             secured = tls.wrap_socket(sock, server_hostname=host if sni else None)
             if not own.check_dates(session.context, secured):
                 secured.close()
@@ -222,7 +236,9 @@ class Http(Chapter):
                 body=body,
                 connect_s=session.times["CONNECTTO"],
                 response_s=session.times["RESPTO"],
+                receive_s=session.times["RECVTO"],
                 wrap=wrap,
+                route=self.modem.profile.route,
             )
         )
 

@@ -15,8 +15,10 @@ MAX_BODY = 64 * 1024 * 1024
 NOT_HTTP = 600
 NO_MEMORY = 602
 CLOSED = 704
+TIMEOUT = 705
 SEND_RECEIVE = 706
 BAD_PARAMETER = 708
+NETWORK = 709
 SSL_START = 710
 DNS = 713
 CONNECT = 714
@@ -30,7 +32,10 @@ METHODS = ("GET", "POST", "HEAD", "DELETE")
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked of a server; times in seconds."""
+    """What is asked of a server; times in seconds.
+
+    `response_s` is for the reply's head, `receive_s` for each next bytes of its body.
+    """
 
     method: str
     url: str
@@ -38,7 +43,9 @@ class Request:
     body: bytes
     connect_s: int
     response_s: int
+    receive_s: int
     wrap: Callable[[socket.socket, str], ssl.SSLSocket]
+    route: Callable[[str, int], tuple[str, int]] = lambda host, port: (host, port)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +74,13 @@ def fetch(request: Request) -> Reply:
     parts = urlsplit(request.url)
     secure = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    goal = request.route(host, port)
     try:
-        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        socket.getaddrinfo(*goal, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return Reply(status=DNS)
     try:
-        raw = socket.create_connection((host, port), timeout=request.connect_s)
+        raw = socket.create_connection(goal, timeout=request.connect_s)
     except OSError:
         return Reply(status=CONNECT)
     connection = http.client.HTTPConnection(host, port, timeout=request.response_s)
@@ -91,20 +99,27 @@ def fetch(request: Request) -> Reply:
 
 
 def _exchange(connection: http.client.HTTPConnection, request: Request) -> Reply:
-    parts = urlsplit(request.url)
+    parts, sock = urlsplit(request.url), connection.sock
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request(
             request.method, path, body=request.body or None, headers=request.headers
         )
         response = connection.getresponse()
-        body = response.read(MAX_BODY + 1)
     except TimeoutError:
         return Reply(status=NO_RESPONSE)
     except http.client.RemoteDisconnected:
         return Reply(status=CLOSED)
-    except http.client.BadStatusLine:
+    except (http.client.HTTPException, ValueError):
         return Reply(status=NOT_HTTP)
+    except OSError:
+        return Reply(status=SEND_RECEIVE)
+    if sock.fileno() >= 0:  # a reply without a body may have closed it
+        sock.settimeout(request.receive_s)
+    try:
+        body = response.read(MAX_BODY + 1)
+    except TimeoutError:
+        return Reply(status=TIMEOUT)
     except http.client.IncompleteRead:
         return Reply(status=CLOSED)
     except (http.client.HTTPException, ValueError):

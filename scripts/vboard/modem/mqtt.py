@@ -154,9 +154,12 @@ class Mqtt(MqttClients):
             will=client.will,
             timeout_s=client.timeout_s,
             wrap=self._wrap(client) if client.secure else None,
+            route=self.modem.profile.route,
         )
 
         def work() -> None:
+            if not self.modem.network.online:
+                raise MqttError(link.SOCKET_CONNECT)
             client.link = MqttLink(options)
 
         return self._operate(index, client, call.name, work)
@@ -178,6 +181,7 @@ class Mqtt(MqttClients):
             except CertificateMissing:
                 raise MqttError(link.NO_CERTIFICATE) from None
             sni = own.contexts[client.context].enableSNI == 1
+            sock.settimeout(own.contexts[client.context].negotiatetime)
             secured = tls.wrap_socket(sock, server_hostname=host if sni else None)
             if not own.check_dates(client.context, secured):
                 raise ssl.SSLError("certificate dates against the modem's clock")
@@ -270,7 +274,7 @@ class Mqtt(MqttClients):
         call.need(Form.SET, 3, 5)
         index, client = self._connected(call)
         qos = call.args[1].number(0, 2)
-        call.args[2].number(60, 180)
+        timeout_s = call.args[2].number(60, 180)
         retain, dup = ([arg.number(0, 1) for arg in call.args[3:]] + [0, 0])[:2]
         if not client.topic:
             raise AtError(f"+CMQTTPUB: {index},{link.NO_TOPIC}")
@@ -285,7 +289,7 @@ class Mqtt(MqttClients):
         connection = client.link
         assert connection is not None
         return self._operate(
-            index, client, call.name, lambda: connection.publish(message)
+            index, client, call.name, lambda: connection.publish(message, timeout_s)
         )
 
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from vboard.clock import NS_PER_MS, NS_PER_S
 from vboard.modem import mqtt_link as link
@@ -12,8 +14,12 @@ from vboard.modem.at import CRLF, AtError, Call, Job, framed
 from vboard.modem.chapter import Chapter
 from vboard.modem.mqtt_link import Message, MqttError, MqttLink
 
+if TYPE_CHECKING:
+    from vboard.modem.sim7600 import Sim7600
+
 MAX_PAYLOAD = 10_240
 _POLL_NS = 50 * NS_PER_MS
+_PING_S = 5.0  # real time in which a broker answers a ping
 
 
 @dataclass
@@ -38,15 +44,22 @@ class Client:
     subs: list[tuple[bytes, int]] = field(default_factory=list)
     unsubs: list[bytes] = field(default_factory=list)
     ping_ns: int = 0
+    ping_s: float = 0.0  # the same in real time, which is what the broker measures
+    looked_s: float = 0.0
 
 
 class MqttClients(Chapter):
     """What the MQTT commands stand on."""
 
+    def __init__(self, modem: Sim7600) -> None:
+        self._adrift: list[MqttLink] = []  # nobody has told the brokers
+        super().__init__(modem)
+
     def reset(self) -> None:
         for client in getattr(self, "clients", {}).values():
             if client.link is not None:
                 client.link.close(politely=False)
+        self.network_is_back()
         self.started = False
         self.clients: dict[int, Client] = {}
 
@@ -68,6 +81,28 @@ class MqttClients(Chapter):
         """The MQTT service loses the network."""
         self.reset()
         self.modem.urc("+CMQTTNONET")
+
+    def lose_network(self, style: str) -> None:
+        """The network goes away; brokers notice nothing until it is back.
+
+        `style` as in the fault `NetworkLost`.
+        """
+        for index, client in list(self.clients.items()):
+            if client.link is not None:
+                self._adrift.append(client.link)
+            was_joined, client.link, client.joined = client.joined, None, False
+            if was_joined and style == "connlost":
+                self.modem.urc(f"+CMQTTCONNLOST: {index},3")
+        if self.started and style == "nonet":
+            self.clients.clear()
+            self.started = False
+            self.modem.urc("+CMQTTNONET")
+
+    def network_is_back(self) -> None:
+        """Old connections answer with a reset now."""
+        for connection in self._adrift:
+            connection.close(politely=False)
+        self._adrift.clear()
 
     # Common parts
 
@@ -118,6 +153,11 @@ class MqttClients(Chapter):
             if self.clients.get(index) is not client:
                 return
             client.busy = False
+            if client.link is not None and not self.modem.network.online:
+                self._adrift.append(client.link)  # connected too late
+                client.link = None
+            if client.link is None and not code:  # lost while it ran
+                code = link.NOT_CONNECTED
             if name == "CMQTTCONNECT":
                 client.joined = code == 0
                 if code:
@@ -136,7 +176,8 @@ class MqttClients(Chapter):
     def _watch(self, index: int, client: Client) -> None:
         """Looks at the connection now and again, and keeps it alive."""
         connection = client.link
-        client.ping_ns = self.modem.clock.now_ns
+        client.ping_ns, client.ping_s = self.modem.clock.now_ns, time.monotonic()
+        client.looked_s = client.ping_s
 
         def look() -> None:
             if client.link is not connection or connection is None:
@@ -144,10 +185,13 @@ class MqttClients(Chapter):
             try:
                 if not client.busy:
                     self._keep_alive(client, connection)
-                    connection.poll()
-            except MqttError:
+                    connection.poll(self._ahead_s(client))
+            except MqttError as error:
                 self._drain(index, connection)
-                self.lose(index, 1)
+                if error.code == link.TIMEOUT:
+                    self.modem.urc(f"+CMQTTPING: {index},{error.code}")
+                else:
+                    self.lose(index, 1)
                 return
             self._drain(index, connection)
             self.modem.later(_POLL_NS, look)
@@ -155,10 +199,34 @@ class MqttClients(Chapter):
         look()
 
     def _keep_alive(self, client: Client, connection: MqttLink) -> None:
-        now_ns = self.modem.clock.now_ns
-        if now_ns - client.ping_ns >= client.keepalive_s * NS_PER_S // 2:
-            client.ping_ns = now_ns
-            connection.ping()
+        """Pings by either clock: the host expects it by one, the broker by the other.
+
+        A ping is unanswered when the next one is due and the broker has had real
+        time to answer.
+        """
+        now_ns, now_s = self.modem.clock.now_ns, time.monotonic()
+        real_s = now_s - client.ping_s
+        if (
+            now_ns - client.ping_ns < client.keepalive_s * NS_PER_S // 2
+            and real_s < client.keepalive_s / 2
+        ):
+            return
+        if connection.unanswered:
+            if real_s < _PING_S:
+                return
+            raise MqttError(link.TIMEOUT)
+        client.ping_ns, client.ping_s = now_ns, now_s
+        connection.ping()
+
+    def _ahead_s(self, client: Client) -> float:
+        """How long to wait for the broker, so that it keeps up with our time."""
+        now_s, pace = time.monotonic(), self.modem.pace
+        passed_s, client.looked_s = now_s - client.looked_s, now_s
+        if pace is None:
+            return 0.0
+        ahead_s = max(0.0, _POLL_NS / NS_PER_S / pace - passed_s)
+        client.looked_s += ahead_s
+        return ahead_s
 
     def _drain(self, index: int, connection: MqttLink) -> None:
         while connection.inbox:

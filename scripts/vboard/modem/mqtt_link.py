@@ -80,6 +80,7 @@ class Options:
     will: Message | None
     timeout_s: float
     wrap: Callable[[socket.socket, str], socket.socket] | None
+    route: Callable[[str, int], tuple[str, int]] = lambda host, port: (host, port)
 
 
 def packet(kind: int, body: bytes, *, flags: int = 0) -> bytes:
@@ -124,7 +125,7 @@ class MqttLink:
         """Connects; `MqttError` when that fails."""
         self._options = options
         self.inbox: deque[Message] = deque()
-        self.busy = False  # an operation owns the socket
+        self.unanswered = 0  # pings
         self._buffer = bytearray()
         self._next_id = 0
         self._half_done: dict[int, Message] = {}
@@ -137,14 +138,13 @@ class MqttLink:
 
     def _open(self) -> socket.socket:
         options = self._options
+        goal = options.route(options.host, options.port)
         try:
-            socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)
+            socket.getaddrinfo(*goal, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             raise MqttError(DNS) from None
         try:
-            raw = socket.create_connection(
-                (options.host, options.port), timeout=options.timeout_s
-            )
+            raw = socket.create_connection(goal, timeout=options.timeout_s)
         except OSError:
             raise MqttError(SOCKET_CONNECT) from None
         if options.wrap is None:
@@ -193,7 +193,7 @@ class MqttLink:
         self._send(packet(_UNSUBSCRIBE, struct.pack(">H", number) + body, flags=2))
         self._wait(_UNSUBACK, number)
 
-    def publish(self, message: Message) -> None:
+    def publish(self, message: Message, timeout_s: float) -> None:
         """Publishes and waits for what the quality of service promises."""
         number = self._number()
         flags = message.dup << 3 | message.qos << 1 | message.retain
@@ -202,19 +202,24 @@ class MqttLink:
             body += struct.pack(">H", number)
         self._send(packet(_PUBLISH, body + message.payload, flags=flags))
         if message.qos == 1:
-            self._wait(_PUBACK, number)
+            self._wait(_PUBACK, number, timeout_s)
         elif message.qos == 2:
-            self._wait(_PUBREC, number)
+            self._wait(_PUBREC, number, timeout_s)
             self._send(packet(_PUBREL, struct.pack(">H", number), flags=2))
-            self._wait(_PUBCOMP, number)
+            self._wait(_PUBCOMP, number, timeout_s)
 
     def ping(self) -> None:
         """Keeps the connection alive."""
+        self.unanswered += 1
         self._send(packet(_PINGREQ, b""))
 
-    def poll(self) -> None:
-        """Reads what is there; `MqttError(SERVER_CLOSED)` when the broker is gone."""
-        while self._readable(0):
+    def poll(self, wait_s: float = 0.0) -> None:
+        """Reads what is there, or comes in `wait_s` of real time.
+
+        `MqttError(SERVER_CLOSED)` when the broker is gone.
+        """
+        while self._readable(wait_s):
+            wait_s = 0.0
             self._receive()
             while (found := unpack(self._buffer)) is not None:
                 self._handle(*found)
@@ -257,9 +262,11 @@ class MqttLink:
             raise MqttError(SERVER_CLOSED)
         self._buffer += data
 
-    def _wait(self, kind: int, number: int | None) -> bytes:
+    def _wait(
+        self, kind: int, number: int | None, timeout_s: float | None = None
+    ) -> bytes:
         """The body of the acknowledgement of this kind and number."""
-        end = time.monotonic() + self._options.timeout_s
+        end = time.monotonic() + (timeout_s or self._options.timeout_s)
         while True:
             found = unpack(self._buffer)
             if found is not None:
@@ -274,6 +281,8 @@ class MqttLink:
             self._receive()
 
     def _handle(self, kind: int, flags: int, body: bytes) -> None:
+        if kind == _PINGRESP:
+            self.unanswered = 0
         if kind == _PUBREL and len(body) >= 2:
             message = self._half_done.pop(struct.unpack(">H", body[:2])[0], None)
             if message is not None:

@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIM, registration, PDP contexts, NETOPEN, NTP (AT manual chapters 4 to 6, 10).
 
-The radio network is always the profile's: `sim`, `registered`, `rssi`.
+The radio network is always the profile's: `sim`, `registered`, `rssi`; the fault
+`NetworkLost` takes it away for a time.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from vboard.clock import NS_PER_MS, NS_PER_S
 from vboard.modem.at import AtError, Call, CmeError, Form, Handler
 from vboard.modem.chapter import Chapter
+from vboard.modem.faults import NetworkLost
 
+if TYPE_CHECKING:
+    from vboard.modem.sim7600 import Sim7600
+
+_SEARCHING = 2
 _LTE = 8  # CNSMOD
 _LTE_ACCESS = 7  # COPS (3GPP TS 27.007)
 # The test network 001-01 of 3GPP, in the three forms of AT+COPS=3.
@@ -24,6 +31,10 @@ _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,255}")
 
 class Network(Chapter):
     """AT+CPIN … AT+CNTP."""
+
+    def __init__(self, modem: Sim7600) -> None:
+        self._back_ns = 0  # when a lost network is there again; outlives a reboot
+        super().__init__(modem)
 
     def reset(self) -> None:
         self.sim = self.modem.profile.sim
@@ -51,8 +62,33 @@ class Network(Chapter):
     def _stat(self) -> int:
         """Registration as CREG says it: 0 without a SIM or with the radio off."""
         radio = self.modem.basic.function in (1, 5)
-        ready = self.sim == "READY" and radio
-        return self.modem.profile.registered if ready else 0
+        if self.sim != "READY" or not radio:
+            return 0
+        if self.modem.clock.now_ns < self._back_ns:
+            return _SEARCHING
+        return self.modem.profile.registered
+
+    def lose_after(self, fault: NetworkLost) -> None:
+        """The network goes away for a time, a little later."""
+        clock = self.modem.clock
+
+        def lose() -> None:
+            self._back_ns = clock.now_ns + fault.ms * NS_PER_MS
+            self._say_registration()
+            self.modem.http.lose_network()
+            self.modem.mqtt.lose_network(fault.mqtt)
+            clock.call_at_ns(self._back_ns, back)
+
+        def back() -> None:
+            self._say_registration()
+            self.modem.mqtt.network_is_back()
+
+        clock.call_after_ns(fault.after_ms * NS_PER_MS, lose)
+
+    def _say_registration(self) -> None:
+        for name, wanted in self.report.items():
+            if wanted:
+                self.modem.urc(f"+{name}: {self._stat()}")
 
     def commands(self) -> dict[str, Handler]:
         return {

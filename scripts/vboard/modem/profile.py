@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from vboard.errors import VboardError
 
 MIB = 1024 * 1024
+_ROUTE = re.compile(r"([^:=\s]+):(\d{1,5})=([^:=\s]+):(\d{1,5})")
 
 _CHOICES = {
     "overwrite": ("truncate", "error"),
@@ -123,6 +125,8 @@ class ModemProfile:
     netopen_ms: int = 1_500  # also NETCLOSE and CNTP
     network_time: int = 1_767_225_600  # NTP answer at clock 0: 2026-01-01 UTC
     address: str = "10.23.4.5"
+    # Where names lead, beside the host's own: "NAME:PORT=HOST:PORT;..."
+    routes: str = ""
 
     # HTTP and MQTT: simulated duration is wait + bytes / rate.
     http_wait_ms: int = 800
@@ -141,6 +145,7 @@ class ModemProfile:
                     f"modem profile: expected {name} to be one of "
                     f"{', '.join(map(repr, allowed))}, got {value!r}"
                 )
+        self.route("", 0)  # its syntax
         if self.baud not in self.rates:
             raise ProfileError(
                 f"modem profile: expected baud to be one of the rates, got {self.baud}"
@@ -151,6 +156,20 @@ class ModemProfile:
                     f"modem profile: expected {name} to be at least 1, "
                     f"got {getattr(self, name)}"
                 )
+
+    def route(self, host: str, port: int) -> tuple[str, int]:
+        """Where a connection to this name and port really goes."""
+        for item in filter(None, (text.strip() for text in self.routes.split(";"))):
+            found = _ROUTE.fullmatch(item)
+            if found is None:
+                raise ProfileError(
+                    f"modem profile: expected routes like NAME:PORT=HOST:PORT;..., "
+                    f"got {item!r}"
+                )
+            if (found[1].lower(), int(found[2])) == (host.lower(), port):
+                host, port = found[3], int(found[4])
+                break
+        return host, port
 
     def with_knobs(self, knobs: dict[str, Any]) -> ModemProfile:
         """A copy with some knobs changed; names and types are checked."""
@@ -191,8 +210,12 @@ def _convert(name: str, value: Any, present: Any) -> Any:
     )
 
 
-def load_profile(text: str) -> ModemProfile:
-    """A profile from a JSON file's name or from `knob=value,knob=value`."""
+def load_profile(text: str, base: ModemProfile | None = None) -> ModemProfile:
+    """A profile from a JSON file's name or from `knob=value,knob=value`.
+
+    Knobs that are not named stay as in `base`.
+    """
+    base = base or ModemProfile()
     if "=" not in text:
         try:
             knobs = json.loads(Path(text).read_text(encoding="utf-8"))
@@ -205,11 +228,11 @@ def load_profile(text: str) -> ModemProfile:
             raise ProfileError(f"modem profile {text}: not JSON: {error}") from None
         if not isinstance(knobs, dict):
             raise ProfileError(f"modem profile {text}: expected a JSON object")
-        return ModemProfile().with_knobs(knobs)
+        return base.with_knobs(knobs)
     pairs: dict[str, Any] = {}
     for item in text.split(","):
         name, equals, value = item.partition("=")
         if not equals:
             raise ProfileError(f"modem profile: expected knob=value, got {item!r}")
         pairs[name.strip()] = value
-    return ModemProfile().with_knobs(pairs)
+    return base.with_knobs(pairs)

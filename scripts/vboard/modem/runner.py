@@ -98,6 +98,12 @@ class Runner:
         if plan.hit(fault.Reboot, call.name) is not None:
             modem.reboot()
             yield Wait(0)  # never resumed
+        later = plan.hit(fault.RebootLater, call.name)
+        if later is not None:
+            modem.delay(later.after_ms * NS_PER_MS, modem.reboot)
+        lost = plan.hit(fault.NetworkLost, call.name)
+        if lost is not None:
+            modem.network.lose_after(lost)
         delay = plan.hit(fault.Delay, call.name)
         if delay is not None:
             yield Wait(delay.ms * NS_PER_MS)

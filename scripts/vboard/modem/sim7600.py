@@ -59,7 +59,14 @@ class Sim7600:
         faults: FaultPlan | None = None,
         seed: int = 0,
         trace: Callable[[str], None] | None = None,
+        pace: float | None = None,
     ) -> None:
+        """`pace`: while a broker is connected, simulated time runs at most this many
+        times as fast as real time, so that the broker can keep up.
+        """
+        if pace is not None and not pace > 0:
+            raise ValueError(f"expected a pace of more than 0, got {pace}")
+        self.pace = pace
         self.clock = clock
         self.storage = storage
         self.profile = profile or ModemProfile()

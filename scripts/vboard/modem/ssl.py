@@ -26,6 +26,7 @@ _VERSIONS = {
     3: (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
     4: (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_2),
 }
+_RSA_AES128_SHA = 0x002F
 _FILES = ("cacert", "clientcert", "clientkey")
 _RANGES = {
     "sslversion": (0, 4),
@@ -144,6 +145,8 @@ class Ssl(Chapter):
             # TLS 1.0 and 1.1 are what this modem may be told to speak.
             warnings.simplefilter("ignore", DeprecationWarning)
             tls.minimum_version, tls.maximum_version = _VERSIONS[own.sslversion]
+        if own.ciphersuites == _RSA_AES128_SHA:
+            tls.set_ciphers("AES128-SHA")
         try:
             if own.authmode in (1, 2):
                 tls.verify_mode = ssl.CERT_REQUIRED
