@@ -8,7 +8,7 @@ Rule 1: a story is bytes; nothing here runs anything. The judge gets addresses, 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nrfota.arm import BootRequest
@@ -20,6 +20,7 @@ from nrfota.campaign_parts import (
     Parts,
     Program,
     Story,
+    in_parts,
 )
 from nrfota.errors import UsageError
 from nrfota.fw_info import FwInfo
@@ -160,7 +161,11 @@ def _trial_fails(maker: Maker, name: str) -> Story:
 
 
 def _with_bad_trial(maker: Maker, name: str, new: Program) -> Story:
-    story = maker.story(name, old=maker.firmware.old, new=new)
+    return _ends_old(maker.story(name, old=maker.firmware.old, new=new))
+
+
+def _ends_old(story: Story) -> Story:
+    """A story whose new application never confirms itself."""
     old = frozenset(("old",))
     return replace(
         story,
@@ -290,6 +295,27 @@ def _softdevice(maker: Maker, name: str) -> Story:
     return maker.story(name, old=maker.firmware.large_old, new=maker.firmware.large_new)
 
 
+def _update_parts(maker: Maker, name: str) -> Story:
+    """The file is larger than a part, as a resumed download leaves it."""
+    story = _softdevice(maker, name)
+    return replace(story, files=_all_in_parts(story.files))
+
+
+def _rollback_parts(maker: Maker, name: str) -> Story:
+    """The new application faults; the version before comes back from its parts."""
+    firmware = maker.firmware
+    story = maker.story(name, old=firmware.large_old, new=firmware.large_faulting)
+    return replace(_ends_old(story), files=_all_in_parts(story.files))
+
+
+def _all_in_parts(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {
+        part: data
+        for path, whole in files.items()
+        for part, data in in_parts(path, whole).items()
+    }
+
+
 def _trial_cycles(maker: Maker, name: str) -> Story:
     """The user switches off and on before the new application could confirm."""
     story = maker.story(name, old=maker.firmware.old, new=maker.firmware.new)
@@ -315,4 +341,9 @@ STORIES: dict[str, Callable[[Maker, str], Story]] = {
     "rollback-corrupt": _rollback_corrupt,
     "bootloader": _bootloader,
     "softdevice": _softdevice,
+    "update-parts": _update_parts,
+    "rollback-parts": _rollback_parts,
 }
+# A rollback writes every page, and these have forty: all of their cuts take as long
+# as those of all others. They are tried when they are named, or with a number of cuts.
+LONG_STORIES = frozenset(("rollback-parts",))

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
         metavar="NAME",
         nargs="+",
         default=[],
-        help="only these (all)",
+        help="only these (all; with every cut all but rollback-parts)",
     )
     add(
         "--cuts",
@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the campaign; 1 when a case was lost."""
     from nrfota.build import BuildRequest
-    from nrfota.campaign import STORIES, Maker
+    from nrfota.campaign import LONG_STORIES, STORIES, Maker
     from nrfota.campaign_build import build_firmware
     from nrfota.cli.test_view import View
     from nrfota.outputs import Output, write_outputs
@@ -91,7 +91,9 @@ def run(args: argparse.Namespace) -> int:
         scenario_name,
     )
 
-    names = args.scenario or list(STORIES)
+    names = args.scenario or [
+        name for name in STORIES if args.cuts != "every" or name not in LONG_STORIES
+    ]
     if "[" in args.cuts:
         names = [scenario_name(args.cuts)]
     firmware = build_firmware(
