@@ -8,7 +8,7 @@ Rule 1: a story is bytes; nothing here runs anything. The judge gets addresses, 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from nrfota.arm import BootRequest
@@ -35,12 +35,17 @@ class Maker(Parts):
 
     def make(self, name: str) -> Story:
         """The story called `name`; UsageError when there is none."""
-        maker = STORIES.get(name)
-        if maker is None:
-            raise UsageError(
-                f"scenario: expected one of {', '.join(STORIES)}, got '{name}'"
-            )
-        return maker(self, name)
+        self.check((name,))
+        return STORIES[name](self, name)
+
+    @staticmethod
+    def check(names: Iterable[str]) -> None:
+        """UsageError for a name that no story has."""
+        for name in names:
+            if name not in STORIES:
+                raise UsageError(
+                    f"scenario: expected one of {', '.join(STORIES)}, got '{name}'"
+                )
 
 
 def _update(maker: Maker, name: str) -> Story:

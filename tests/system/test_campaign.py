@@ -258,16 +258,27 @@ def test_command_writes_json_and_a_report(
     assert "none lost" in done.stdout
 
 
+CASE = "truncated[uncut,modem=kept,seed=9]"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--scenario", "nothing"], "scenario: expected one of update, "),
         (["--cuts", "some"], "cuts: expected none, every, a number from 1 or"),
+        (["--cuts", "0"], "a number from 1 or a case's name, got '0'"),
+        (["--cuts", "none", "--depth", "2"], "expected cuts to make pairs of"),
+        (["--cuts", CASE, "--depth", "2"], "a case's name says all of it"),
+        (["--cuts", CASE, "--faults", "all"], "a case's name says all of it"),
+        (["--cuts", CASE, "--scenario", "update"], "of the scenario 'truncated'"),
+        (["--cuts", "x[uncut,modem=kept,seed=1]"], "scenario: expected one of"),
+        (["--jobs", "0"], "jobs: expected at least 1 process, got 0"),
+        (["--seed", "-1"], "seed: expected a number from 0, got -1"),
         (["--cuts", "update[cut=x]"], "case: expected SCENARIO"),
         (["--faults", "bad-luck"], "fault: expected none, all, or some of late-file"),
         (["--image-size", "5000"], "image size: expected a multiple of 4096"),
     ],
-    ids=lambda value: value[0].lstrip("-") if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
 def test_bad_option_is_one_sentence(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
@@ -275,8 +286,21 @@ def test_bad_option_is_one_sentence(
     """What was expected and what came."""
     firmware(SMALL)
     base = ["test", "--image-size", str(SMALL), "-d", str(build_dir())]
-    assert cli.main([*base, *arguments]) != 0
+    assert cli.main([*base, *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_name_of_a_case_brings_its_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The keys and the torn bits are those of the campaign that printed it."""
+    firmware(SMALL)
+    base = ["test", "--image-size", str(SMALL), "-d", str(build_dir())]
+    verdicts = tmp_path / "verdicts.json"
+    assert cli.main([*base, "--cuts", CASE, "--json", str(verdicts)]) == 0
+    (entry,) = json.loads(verdicts.read_text())
+    assert (entry["scenario"], entry["seed"], entry["cases"]) == ("truncated", 9, 1)
 
 
 def test_build_directory_without_a_build_is_refused(

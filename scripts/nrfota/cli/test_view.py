@@ -67,7 +67,7 @@ class View:
             self._task = self._bar.add_task("cases", total=total, lost=0)
         self._bar.update(self._task, completed=done, lost=lost)
 
-    def table(self, reports: list[Report]) -> None:
+    def table(self, reports: list[Report], *, image_size: int) -> None:
         """One line per scenario, then the names of the lost cases."""
         if self._quiet:
             return
@@ -111,6 +111,11 @@ class View:
             print(f"lost: {result.id}\n      {result.lost}")
         if len(lost) > _SHOWN_LOST:
             print(f"... and {len(lost) - _SHOWN_LOST} more (--json names them all)")
+        if lost:
+            print(
+                f"one again: west ota-test --image-size {image_size} --cuts "
+                f"'{lost[0].id}'"
+            )
         seconds = time.monotonic() - self._began
         cpu_s = sum(report.cpu_s for report in reports)
         print(

@@ -352,15 +352,16 @@ def fault_names(chosen: Sequence[str]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def scenario_name(case_id: str) -> str:
-    """The scenario that a case belongs to; UsageError for what is not a name."""
+def case_of(case_id: str) -> tuple[str, int]:
+    """Scenario and seed of a case; UsageError for what is not a name."""
     _need_vboard()
     from vboard.campaign.case import CaseError, parse_case
 
     try:
-        return parse_case(case_id).scenario
+        case = parse_case(case_id)
     except CaseError as error:
         raise UsageError(str(error)) from None
+    return case.scenario, case.seed
 
 
 def _need_vboard() -> None:
