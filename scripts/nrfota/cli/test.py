@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
 
         text = to_html([report.chapter() for report in reports])
         write_outputs([Output(args.report, text.encode())])
-    return 1 if any(report.lost for report in reports) else 0
+    return 1 if any(report.lost or not report.complete for report in reports) else 0
 
 
 def _check(args: argparse.Namespace) -> tuple[int, list[str]]:

@@ -111,6 +111,8 @@ class View:
             print(f"lost: {result.id}\n      {result.lost}")
         if len(lost) > _SHOWN_LOST:
             print(f"... and {len(lost) - _SHOWN_LOST} more (--json names them all)")
+        if not all(report.complete for report in reports):
+            print("interrupted: these are the cases judged until then")
         if lost:
             print(
                 f"one again: west ota-test --image-size {image_size} --cuts "

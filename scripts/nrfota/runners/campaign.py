@@ -56,6 +56,7 @@ class Report:
     operations: int = 0
     runs: int = 0
     cpu_s: float = 0.0  # processor time of all processes
+    complete: bool = True  # not interrupted
     results: list[Result] = field(default_factory=list)
     recording: Recording | None = None
 
@@ -102,6 +103,7 @@ class Report:
             "operations": self.operations,
             "cases": sum(result.count for result in self.results),
             "runs": self.runs,
+            "complete": self.complete,
             "cpu_s": round(self.cpu_s, 1),
             "fired": sum(result.fired for result in self.results),
             "outcomes": outcomes,
@@ -212,7 +214,7 @@ def run_campaign(
 ) -> list[Report]:
     """Runs everything. An uncut run that goes wrong is a lost case, too.
 
-    OtaError when a case or a fault makes no sense.
+    OtaError when a case or a fault makes no sense. Ctrl-C ends it with what there is.
     """
     _need_vboard()
     from vboard.campaign.case import Case
@@ -263,6 +265,9 @@ def run_campaign(
                 break
     except VboardError as error:
         raise OtaError(str(error)) from error
+    except KeyboardInterrupt:  # what was judged is worth having
+        for report in reports:
+            report.complete = False
     return reports
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -162,8 +163,13 @@ def _map(
         yield from map(run, range(count))
         return
     context = multiprocessing.get_context("fork")
-    with context.Pool(min(jobs, count), _begin, (base,)) as pool:
+    with context.Pool(min(jobs, count), _begin_worker, (base,)) as pool:
         yield from pool.imap_unordered(run, range(count), chunksize=chunk)
+
+
+def _begin_worker(base: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    _begin(base)
 
 
 def _begin(base: Path) -> None:
