@@ -68,6 +68,7 @@ def test_no_sampled_cut_of_any_scenario_is_lost() -> None:
     assert [line for report in reports for line in lost(report)] == []
     for report in reports:
         quiet = report.scenario in ("same-refused", "bad-request")
+        assert report.complete
         assert (report.operations == 0) == quiet
 
 
@@ -99,6 +100,21 @@ def test_no_sampled_pair_of_cuts_is_lost() -> None:
     assert lost(report) == []
     assert 20 <= sum(result.count for result in report.results) <= 40
     assert all("+" in result.id for result in report.results)
+
+
+@pytest.mark.slow
+def test_interrupted_campaign_tells_what_was_judged() -> None:
+    """Ctrl-C after hours loses nothing."""
+
+    def progress(done: int, total: int, lost: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    (report,) = run_campaign(
+        [story("truncated")], Options(cuts="40", seed=SEED), progress=progress
+    )
+    assert 0 < len(report.results) < 40
+    assert report.as_json()["complete"] is False
 
 
 @pytest.fixture(scope="module")
