@@ -27,7 +27,7 @@ from nrfota.cloud.publish import Publication
 from nrfota.cloud.publish_parts import End, Options, Ports
 from nrfota.cloud.publish_plan import Via, Wish, make_plan
 from nrfota.cloud.rollout import Policy
-from support.publishing import NAME, package, report
+from support.publishing import APP_BASE, NAME, package, report
 
 ID = "fw7-test"
 HAPPY = ("accepted", "downloading", "downloaded", "updating", "confirmed")
@@ -53,6 +53,7 @@ class World:
     profile: str = "mqtt"
     id: str = ID
     group: str = ""
+    base: int = APP_BASE
     answers: dict[str, Sequence[str]] = field(default_factory=dict)
     policy: Policy = field(default_factory=lambda: Policy(stop_at=Fraction(50)))
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -78,7 +79,7 @@ class World:
 
     def package(self) -> None:
         """Puts the files there."""
-        self.ota, self.ebin = package(self.folder, url=URL, size=2000)
+        self.ota, self.ebin = package(self.folder, url=URL, size=2000, base=self.base)
 
     @property
     def touches(self) -> int:
@@ -120,6 +121,7 @@ class World:
             view=Quiet(self),
         )
         with self._touched_files():
+            publication.begin()
             return publication.run()
 
     def check(self, url: str, want: bytes) -> Checked:

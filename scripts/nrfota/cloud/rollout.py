@@ -253,11 +253,6 @@ class Rollout:
             and now - state.last_at >= self.policy.silent_after_s
         )
 
-    def stage_of(self, device: str) -> int:
-        """The stage that a device belongs to, from 0."""
-        place = self.order.index(device)
-        return next(n for n, count in enumerate(self.counts) if place < count)
-
     def summary(self, now: float, *, stage: int | None = None) -> Summary:
         """Counts over all devices, or over those that one stage adds."""
         names: Iterable[str] = self.devices if stage is None else self._slice(stage)
