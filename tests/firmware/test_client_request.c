@@ -195,6 +195,13 @@ static void on_trial_everything_is_refused(void **state)
     assert_true(run_until_sent("accepted"));
 }
 
+static void a_message_that_was_lost_is_told(void **state)
+{
+    (void)state;
+    fake_mqtt.dropped++;
+    expect_refused("", "link");
+}
+
 static void a_group_is_asked_like_a_device(void **state)
 {
     (void)state;
@@ -343,6 +350,7 @@ int main(void)
         TEST(twice_the_same_is_one),
         TEST(the_same_after_its_end_is_still_one),
         TEST(on_trial_everything_is_refused),
+        TEST(a_message_that_was_lost_is_told),
         TEST(a_group_is_asked_like_a_device),
         TEST(other_topics_are_the_products),
         TEST(jobs_are_asked_for_after_each_connect),
