@@ -66,6 +66,7 @@ struct world {
     bool is_lonely; // no network
     bool has_no_broker;
     bool has_no_drive_e;
+    uint32_t flipped_reads; // one bit each
     uint32_t connect_error; // of the modem's MQTT client
     uint32_t refused_jobs;  // publications to jobs that the broker refuses
     const char *stuck_path; // cannot be deleted: the modem does not answer
@@ -331,6 +332,10 @@ int sim7600_read_finish(struct sim7600 *modem, uint8_t *data, uint32_t size)
             return OTA_E_SHORT_READ;
         }
         data[i] = file->data[offset];
+    }
+    if (err == OTA_OK && world.flipped_reads > 0) {
+        world.flipped_reads--;
+        data[0] ^= 0x20;
     }
     return err;
 }

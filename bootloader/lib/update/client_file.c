@@ -237,6 +237,7 @@ void client_prepare(struct update_client *client)
         return;
     }
     client->download.attempts = 0;
+    client->download.is_read_again = false;
     client->download.reported = client_percent(client);
     client_report(client, UPDATE_DOWNLOADING, OTA_OK);
     if (client->download.total != 0) {
@@ -285,6 +286,13 @@ static void finish_hash(struct update_client *client)
     if (memcmp(digest, client->request.info.ebin_hash, sizeof digest) == 0) {
         client_report(client, UPDATE_DOWNLOADED, OTA_OK);
         client->work = UPDATE_WORK_READY;
+        return;
+    }
+    // Reading it back is the link's work as much as the server's.
+    if (!download->is_read_again) {
+        client_log(client, "the file reads wrong: once more");
+        client_begin_hash(client);
+        download->is_read_again = true;
         return;
     }
     client_log(client, "the file is not what was asked for");
