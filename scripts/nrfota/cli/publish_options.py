@@ -190,8 +190,8 @@ def _add_rollout(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=_retries,
         help=(
-            "publish up to N times again to a device that a reset robbed of the "
-            "request (3; a group, a job: never)"
+            "publish up to N times again to a device that lost the request, by a "
+            "reset for example (3; a group, a job: never)"
         ),
     )
     rollout.add_argument(

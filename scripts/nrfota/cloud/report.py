@@ -26,7 +26,6 @@ WORD = re.compile(r"[a-z0-9_]{1,40}\Z")
 ID = re.compile(r"[A-Za-z0-9_-]{0,64}\Z")
 NO_REASON = "unknown"
 SAME = "same"
-INTERRUPTED = "interrupted"
 
 
 class Stage(StrEnum):
@@ -54,6 +53,7 @@ class Stage(StrEnum):
 
 FINAL = frozenset((Stage.CONFIRMED, Stage.ROLLED_BACK, Stage.REFUSED, Stage.FAILED))
 WITH_REASON = FINAL - {Stage.CONFIRMED}
+LOST = frozenset(((Stage.FAILED, "interrupted"), (Stage.REFUSED, "link")))
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,9 @@ class Report:
 
     @property
     def lost_it(self) -> bool:
-        """Whether a reset took the request before the update began."""
-        return self.stage is Stage.FAILED and self.reason == INTERRUPTED
+        """Whether the request is gone and the update has not begun: by a reset, or
+        by a byte on the way from the modem."""
+        return (self.stage, self.reason) in LOST
 
     @classmethod
     def unpack(cls, data: bytes) -> Report:

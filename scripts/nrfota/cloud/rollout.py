@@ -12,9 +12,9 @@ Rule 3: a device is settled with its final report, or when it has been silent fo
 Rule 4: failed devices are compared with those published, less the ones that never
         answered; fewer than `min_sample` count as that many.
 Rule 5: a stage in which everybody settled, and nobody ever confirmed, leads to none.
-Rule 6: a device that a reset robbed of its request says `interrupted`. That is no
-        fault of the version: it gets the request again, a few times, and counts as
-        failed only after the last of them.
+Rule 6: a device that lost its request, by a reset or on the way from the modem, says
+        so. That is no fault of the version: it gets the request again, a few times,
+        and counts as failed only after the last of them.
 
     rollout = Rollout("fw7-...", devices, policy=Policy())
     match rollout.next(now):
@@ -49,7 +49,7 @@ class Policy:
     soak_s: float | None = None
     silent_after_s: float = 60 * MINUTE_S
     per_minute: int | None = None
-    retries: int = 3  # of a request that a reset lost
+    retries: int = 3  # of a request that was lost
     retry_after_s: float = MINUTE_S
 
 
@@ -231,6 +231,18 @@ class Rollout:
         state.report = report
         return Noted.NEWS
 
+    def misses_it(self, report: Report) -> bool:
+        """Whether a report without an id, of a request that could not be read, is
+        about this one: the device was published to and has not answered."""
+        state = self.devices.get(report.device)
+        return (
+            not report.id
+            and report.lost_it
+            and state is not None
+            and state.published_at is not None
+            and state.report is None
+        )
+
     def next(self, now: float) -> Step:
         """What to do now."""
         stopped = self._over_threshold(now)
@@ -265,7 +277,7 @@ class Rollout:
         return self.devices[device].is_final or self.is_silent(device, now)
 
     def gets_it_again(self, device: str) -> bool:
-        """Whether it lost the request by a reset, and there are retries left."""
+        """Whether it lost the request, and there are retries left."""
         state = self.devices[device]
         return (
             state.report is not None
