@@ -122,7 +122,15 @@ def build(
             remove_config(generated)
         else:
             write_config(cloud, generated)
+            if cloud.login is not None:
+                _close(build_dir / "app")
         return _build(request, layout, board, build_dir, run=run)
+
+
+def _close(folder: Path) -> None:
+    """Objects, ELF and HEX of the application hold the fleet's password."""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o700)
 
 
 def _load_cloud(

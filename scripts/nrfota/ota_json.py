@@ -17,10 +17,12 @@ from nrfota.errors import FormatError
 from nrfota.fw_info import FwInfo
 
 TYPE = "update_fw"
+MEMBERS = ("type", "url", "alt_url", "fw_info", "id", "allow_downgrade")
 MAX_SIZE = 2048
 MAX_URL = 512
 # Printable ASCII that stands in JSON and in an AT command without escaping.
 SCHEME = re.compile(r"https?://", re.IGNORECASE)
+ANY_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,9}://", re.IGNORECASE)
 HOST = re.compile(
     r"https?://([^/?#@]*@)?(\[[0-9a-f:.]+\]|[^/?#@:\[\]]+)(:\d+)?([/?#]|\Z)",
     re.IGNORECASE,
@@ -43,9 +45,15 @@ def check_url(url: str, *, what: str) -> None:
             f"got {bad[0]!r} at position {bad.start()}"
         )
     if not SCHEME.match(url):
-        raise FormatError(f"{what}: expected http:// or https://, got '{url[:40]}'")
+        raise FormatError(f"{what}: expected http:// or https://, got {_scheme(url)}")
     if not HOST.match(url):
-        raise FormatError(f"{what}: expected a host after '//', got '{url[:40]}'")
+        raise FormatError(f"{what}: expected a host after '//', got none that can be")
+
+
+def _scheme(url: str) -> str:
+    """For a message: what is in the place of a URL may be the key, or a password."""
+    found = ANY_SCHEME.match(url)
+    return f"{found[0]}..." if found else f"{len(url)} characters without a scheme"
 
 
 def check_id(name: str) -> None:
@@ -166,7 +174,8 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise FormatError(f"ota.json: member '{name[:40]}' is given twice")
+            shown = f"member '{name}'" if name in MEMBERS else "an unknown member"
+            raise FormatError(f"ota.json: {shown} is given twice")
         found[name] = value
     return found
 

@@ -225,7 +225,7 @@ BAD = {
     "url": (
         ("--elf-file", "app.elf", "-A", "1", "-u", "ftp://a"),
         2,
-        "url: expected http:// or https://, got 'ftp://a'",
+        "url: expected http:// or https://, got ftp://...",
     ),
     "alternate_url": (
         ("--elf-file", "app.elf", "-A", "1", "-a", "a b"),

@@ -68,6 +68,16 @@ static void an_empty_message_says_nothing(void **state)
     assert_true(run_until_sent("accepted"));
 }
 
+static void a_message_that_was_lost_on_the_way_is_told(void **state)
+{
+    (void)state;
+    fake_mqtt.dropped++;
+    expect_refused("", "request");
+    request(&image, URL_A);
+    assert_true(run_until_sent("accepted"));
+    assert_int_equal(1, count_sent("refused", ""));
+}
+
 static void sizes_that_do_not_belong_together_are_refused(void **state)
 {
     (void)state;
@@ -193,13 +203,6 @@ static void on_trial_everything_is_refused(void **state)
     steps(5);
     request(&image, URL_A);
     assert_true(run_until_sent("accepted"));
-}
-
-static void a_message_that_was_lost_is_told(void **state)
-{
-    (void)state;
-    fake_mqtt.dropped++;
-    expect_refused("", "link");
 }
 
 static void a_group_is_asked_like_a_device(void **state)
@@ -340,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(malformed_ones_are_refused_by_name),
         TEST(an_empty_message_says_nothing),
+        TEST(a_message_that_was_lost_on_the_way_is_told),
         TEST(sizes_that_do_not_belong_together_are_refused),
         TEST(images_for_other_places_are_refused),
         TEST(what_runs_already_is_refused),
@@ -350,7 +354,6 @@ int main(void)
         TEST(twice_the_same_is_one),
         TEST(the_same_after_its_end_is_still_one),
         TEST(on_trial_everything_is_refused),
-        TEST(a_message_that_was_lost_is_told),
         TEST(a_group_is_asked_like_a_device),
         TEST(other_topics_are_the_products),
         TEST(jobs_are_asked_for_after_each_connect),

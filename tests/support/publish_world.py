@@ -27,7 +27,7 @@ from nrfota.cloud.publish import Publication
 from nrfota.cloud.publish_parts import End, Options, Ports
 from nrfota.cloud.publish_plan import Via, Wish, make_plan
 from nrfota.cloud.rollout import Policy
-from support.publishing import NAME, package, report
+from support.publishing import APP_BASE, NAME, package, report
 
 ID = "fw7-test"
 HAPPY = ("accepted", "downloading", "downloaded", "updating", "confirmed")
@@ -53,6 +53,7 @@ class World:
     profile: str = "mqtt"
     id: str = ID
     group: str = ""
+    base: int = APP_BASE
     answers: dict[str, Sequence[str]] = field(default_factory=dict)
     policy: Policy = field(default_factory=lambda: Policy(stop_at=Fraction(50)))
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -62,7 +63,9 @@ class World:
     kept: list[Arrival] = field(default_factory=list)  # reports, not acknowledged
     stopped: list[str] = field(default_factory=list)
     forgotten: int = 0
+    most_kept: int = 0
     clock: float = 1_000_000.0
+    chatter: str = ""  # a device that sends garbage all the time
     later: list[tuple[float, str, bytes]] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
 
@@ -76,7 +79,7 @@ class World:
 
     def package(self) -> None:
         """Puts the files there."""
-        self.ota, self.ebin = package(self.folder, url=URL, size=2000)
+        self.ota, self.ebin = package(self.folder, url=URL, size=2000, base=self.base)
 
     @property
     def touches(self) -> int:
@@ -118,6 +121,7 @@ class World:
             view=Quiet(self),
         )
         with self._touched_files():
+            publication.begin()
             return publication.run()
 
     def check(self, url: str, want: bytes) -> Checked:
@@ -139,6 +143,7 @@ class World:
     def say(self, device: str, payload: bytes, *, topic: str = "") -> None:
         """From a device to the broker, which keeps it."""
         self._token += 1
+        self.most_kept = max(self.most_kept, len(self.kept) + 1)
         prefix, suffix = {
             "mqtt": ("ota/device/", "/report"),
             "gcp": ("/devices/", "/state"),
@@ -261,6 +266,9 @@ class Link:
     def receive(self, timeout_s: float) -> list[Arrival]:
         world = self._world
         world.touch()
+        if world.chatter:
+            world.clock += 0.01
+            world.say(world.chatter, b"garbage")
         found = world.kept[self._given : self._given + 7]
         self._given += len(found)
         if not found:

@@ -30,11 +30,16 @@ NAME = "fw_7.ebin"
 
 
 def package(
-    folder: Path, *, url: str, alt_url: str = "", size: int = 200_000
+    folder: Path,
+    *,
+    url: str,
+    alt_url: str = "",
+    size: int = 200_000,
+    base: int = APP_BASE,
 ) -> tuple[OtaJson, bytes]:
     """ota.json (mode 0600) and ota.ebin in a folder."""
     plain = (b"firmware" * (size // 8 + 1))[:size]
-    info, cipher_text = seal(plain, version=VERSION, fp_base=APP_BASE, key=KEY, iv=IV)
+    info, cipher_text = seal(plain, version=VERSION, fp_base=base, key=KEY, iv=IV)
     ota = OtaJson(url=url, alt_url=alt_url, fw_info=info)
     data = Ebin(info.public(), cipher_text).pack()
     folder.mkdir(parents=True, exist_ok=True)

@@ -252,6 +252,8 @@ def test_notices_are_told(tmp_path: Path, no_tools: None) -> None:
     assert notes == [
         f"{tmp_path}/pw can be read by everybody (mode 0644): chmod 600 it"
     ]
+    # The password is going to be in the application's objects.
+    assert (tmp_path / "build/app").stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(

@@ -112,10 +112,19 @@ def test_good_url_is_accepted(url: str) -> None:
 
 
 BAD_URLS = {
-    "ftp": ("ftp://a/b", "url: expected http:// or https://, got 'ftp://a/b'"),
-    "no_scheme": ("a/b", "url: expected http:// or https://, got 'a/b'"),
-    "no_host": ("http:///b", "url: expected a host after '//', got 'http:///b'"),
-    "only_scheme": ("https://", "url: expected a host after '//', got 'https://'"),
+    "ftp": ("ftp://a/b", "url: expected http:// or https://, got ftp://..."),
+    "no_scheme": (
+        "a/b",
+        "url: expected http:// or https://, got 3 characters without a scheme",
+    ),
+    "no_host": (
+        "http:///b",
+        "url: expected a host after '//', got none that can be",
+    ),
+    "only_scheme": (
+        "https://",
+        "url: expected a host after '//', got none that can be",
+    ),
     "too_long": (
         "http://a/" + "x" * 504,
         "url: expected at most 512 characters, got 513",
@@ -193,6 +202,10 @@ BAD = {
     "member_twice": (
         b'{"type":"a","type":"b"}',
         "ota.json: member 'type' is given twice",
+    ),
+    "other_member_twice": (  # its name may be what was meant to be its value
+        b'{"0123456789abcdef":1,"0123456789abcdef":2}',
+        "ota.json: an unknown member is given twice",
     ),
 }
 

@@ -6,17 +6,19 @@ from __future__ import annotations
 import json
 import random
 import stat
+import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from nrfota.cloud import publish
+from nrfota.cloud.publish_parts import steady_clock
 from nrfota.cloud.publish_plan import ended_before
 from nrfota.cloud.publish_state import State, StateFiles
 from nrfota.cloud.rollout import Policy, ordered
 from nrfota.errors import FormatError, OtaError, UsageError
-from support.publish_world import ID, Killed, World
+from support.publish_world import HAPPY, ID, Killed, World
 from support.publishing import IV, KEY, NAME, report
 
 DEVICES = [f"dev-{number}" for number in range(30)]
@@ -70,11 +72,11 @@ def test_a_run_may_be_ended_at_every_touch_of_the_world(
     tmp_path: Path, profile: str
 ) -> None:
     """Each device gets the request, at most twice, and only around the crash."""
-    count = World(tmp_path / "whole", DEVICES[:6], profile=profile)
+    count = World(tmp_path / "whole", DEVICES[:4], profile=profile)
     count.run()
-    assert count.touches > 60
+    assert count.touches > 40
     for kill_at in range(1, count.touches + 1):
-        world = World(tmp_path / f"{kill_at}", DEVICES[:6], profile=profile)
+        world = World(tmp_path / f"{kill_at}", DEVICES[:4], profile=profile)
         with pytest.raises(Killed):
             world.run(kill_at=kill_at)
         finished(world, most=2)
@@ -86,7 +88,7 @@ def test_a_run_may_be_ended_again_and_again(tmp_path: Path) -> None:
     print(f"seed {seed}")
     chance = random.Random(seed)
     for number in range(40):
-        world = World(tmp_path / f"{number}", DEVICES[:6])
+        world = World(tmp_path / f"{number}", DEVICES[:4])
         ends = 0
         for _ in range(4):
             if not (world.folder / "ota.json").exists():
@@ -120,6 +122,24 @@ def test_a_stop_publishes_no_more_and_stays_a_stop(tmp_path: Path) -> None:
     assert sum(world.got.values()) == 1
     assert len(world.stopped) == 2
     assert (tmp_path / "ota.json").exists()
+
+
+def test_the_brokers_queue_stays_short_in_a_large_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Devices that answer at once: no more than a part's reports are waiting."""
+    monkeypatch.setattr(publish, "BATCH", 5)
+    policy = Policy(stages=(Fraction(100),))
+    world = World(tmp_path, DEVICES, policy=policy)
+    assert world.run().state == "complete"
+    assert world.most_kept == 5 * len(HAPPY)
+
+
+def test_fleets_that_never_stop_talking_do_not_hold_it_up(tmp_path: Path) -> None:
+    world = World(tmp_path, DEVICES[:3], answers=dict.fromkeys(DEVICES, ()))
+    world.run(timeout_s=1)
+    world.chatter = "dev-0"
+    assert world.run(timeout_s=600).state == "timeout"
 
 
 def test_a_stop_comes_in_the_middle_of_a_large_stage(
@@ -243,6 +263,49 @@ def test_what_is_no_report_of_ours_is_counted_and_acknowledged(tmp_path: Path) -
         "repeated": 3,
     }
     assert world.kept == []
+
+
+def test_a_device_that_runs_another_version_has_not_confirmed(tmp_path: Path) -> None:
+    """An application says with its own version what it is."""
+    world = World(tmp_path, DEVICES[:2], policy=Policy(stages=(Fraction(100),)))
+    world.answers = {"dev-0": ("accepted",)}
+    world.say("dev-0", report("dev-0", ID, "confirmed", version=6))
+    end = world.run(timeout_s=60)
+    assert end.summary.stages == {"accepted": 1, "confirmed": 1}
+    assert end.ignored == {"garbage": 1}
+
+
+def test_a_bootloader_is_confirmed_by_an_application_of_any_version(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, DEVICES[:1], base=0xF6000)
+    world.answers = {"dev-0": ("accepted",)}
+    world.say("dev-0", report("dev-0", ID, "confirmed", version=3))
+    assert world.run().state == "complete"
+
+
+def test_a_clock_that_was_set_back_between_two_runs_delays_nothing(
+    tmp_path: Path,
+) -> None:
+    """What was noted in the future happened now, at the latest."""
+    policy = Policy(stages=(Fraction(100),), per_minute=2, silent_after_s=600)
+    world = World(tmp_path, DEVICES[:4], policy=policy)
+    world.answers = {"dev-0": ("accepted",)}
+    assert world.run(timeout_s=1).state == "timeout"
+    world.clock -= 86_400
+    begin = world.clock
+    world.run()
+    assert sum(world.got.values()) == 4
+    assert world.clock - begin < 1_300
+
+
+def test_a_clock_that_is_set_while_a_run_works_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = steady_clock()
+    first = now()
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert 0 <= now() - first < 60
 
 
 def test_a_group_without_a_list_ends_by_its_timeout(tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def test_certificates_are_stored_listed_and_deleted(tmp_path):
         b'\r\n+CCERTLIST: "ca.pem"\r\n\r\n+CCERTLIST: "key.der"\r\n' + OK
     )
     assert (tmp_path / "mssl_cert" / "ca.pem").read_bytes() == b"-----\r\nOK\r\n"
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "mssl_cert").iterdir()]
+    assert modes == [0o600, 0o600]  # one of them is a private key
     assert host.at('AT+CCERTDELE="ca.pem"') == OK
     assert host.at('AT+CCERTDELE="ca.pem"') == ERROR
 

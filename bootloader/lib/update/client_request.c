@@ -3,9 +3,8 @@
 // | the request is                          | answer                          |
 // |-----------------------------------------|---------------------------------|
 // | empty: a retained one being cleared     | none                            |
+// | too long, or spoilt on the UART         | refused: request, without an id |
 // | not what SPEC 3 says                    | refused: request, size          |
-// | lost between modem and chip (it may     | refused: link                   |
-// | have been another message)              |                                 |
 // | the one in work, or that just ended     | none: QoS 1 may deliver twice   |
 // | another while one is in work            | refused: busy                   |
 // | neither application nor bootloader      | refused: range                  |
@@ -158,9 +157,10 @@ void client_take_message(struct update_client *client)
         sim7600_mqtt_message(config->mqtt);
     if (config->mqtt->dropped != client->dropped) {
         client->dropped = config->mqtt->dropped;
-        // It may have been a request, and the broker will not send it again.
-        memset(&client->incoming, 0, sizeof client->incoming);
-        refuse(client, OTA_E_LINK);
+        client_log(client, "%u messages could not be held",
+                   (unsigned)client->dropped);
+        // The modem has acknowledged it: the broker does not send it again.
+        refuse(client, OTA_E_REQUEST);
     }
     if (message == NULL || client->work == UPDATE_WORK_RECALL) {
         return;

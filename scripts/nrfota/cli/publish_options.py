@@ -12,16 +12,29 @@ from nrfota.cli.options import add_build_dir, add_cloud
 
 def _minutes(text: str) -> float:
     """Minutes to seconds."""
-    value = float(text) * 60
+    try:
+        value = float(text) * 60
+    except ValueError:
+        value = -1.0
     if not 0 <= value < 1e9:
         raise argparse.ArgumentTypeError(f"expected minutes, got '{text}'")
     return value
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
     if not 1 <= value <= 1_000_000_000:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got '{text}'")
+        raise argparse.ArgumentTypeError(f"expected 1 to 1000000000, got '{text}'")
+    return value
+
+
+def _retries(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"expected 0 to 100, got '{text}'")
     return value
 
 
@@ -171,6 +184,21 @@ def _add_rollout(parser: argparse.ArgumentParser) -> None:
             "a device without a word for so long is given up: failed when it had "
             "answered before, else not counted (60; a job: never)"
         ),
+    )
+    rollout.add_argument(
+        "--retries",
+        metavar="N",
+        type=_retries,
+        help=(
+            "publish up to N times again to a device that a reset robbed of the "
+            "request (3; a group, a job: never)"
+        ),
+    )
+    rollout.add_argument(
+        "--retry-after",
+        metavar="MINUTES",
+        type=_minutes,
+        help="after so long (1)",
     )
     rollout.add_argument(
         "--rate",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,6 +12,12 @@ from nrfota.cloud.fetch import Checked
 from nrfota.cloud.link import Reports, Sender
 from nrfota.cloud.rollout import Rollout, Summary
 from nrfota.cloud.stores import Place, Store
+
+
+def steady_clock() -> Callable[[], float]:
+    """The time of day when it is made, and from there on without jumps."""
+    begin = time.time() - time.monotonic()
+    return lambda: begin + time.monotonic()
 
 
 class View(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,7 +26,9 @@ from nrfota.errors import FormatError, UsageError, VerifyError
 from nrfota.ota_json import MAX_SIZE, OtaJson, check_id
 from nrfota.outputs import read_input
 
+COMMENT = re.compile(r"(^|\s)#.*")
 MAX_EBIN = 16 << 20
+FLASH_SIZE = 1 << 20  # of the nRF52840
 # AWS IoT Core: targets of one job.
 MAX_JOB_TARGETS = 100
 
@@ -89,6 +92,12 @@ class Plan:
         return tuple(url for url in (self.ota.url, self.ota.alt_url) if url)
 
     @property
+    def is_application(self) -> bool:
+        """Its version is what a device says that it runs. A bootloader's is not; it
+        stands behind every application, at the end of the flash."""
+        return self.ota.fw_info.fp_base < FLASH_SIZE // 2
+
+    @property
     def ota_json(self) -> Path:
         """The file with the key."""
         return self.folder / "ota.json"
@@ -104,11 +113,12 @@ class Plan:
 
 
 def read_devices(path: Path) -> list[str]:
-    """One id per line; `#` begins a comment; raises UsageError."""
+    """One id per line; a `#` that no id touches begins a comment; raises UsageError."""
     found: list[str] = []
     lines = read_input(path, limit=64 << 20).decode("utf-8-sig", "replace")
     for number, line in enumerate(lines.splitlines(), 1):
-        name = line.partition("#")[0].strip()
+        # `dev#1` is a mistake, not the device `dev`.
+        name = COMMENT.sub("", line).strip()
         if not name:
             continue
         try:

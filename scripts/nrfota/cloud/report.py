@@ -26,6 +26,7 @@ WORD = re.compile(r"[a-z0-9_]{1,40}\Z")
 ID = re.compile(r"[A-Za-z0-9_-]{0,64}\Z")
 NO_REASON = "unknown"
 SAME = "same"
+INTERRUPTED = "interrupted"
 
 
 class Stage(StrEnum):
@@ -72,6 +73,11 @@ class Report:
     def runs_it(self) -> bool:
         """Whether the device refused because it runs this very image already."""
         return self.stage is Stage.REFUSED and self.reason == SAME
+
+    @property
+    def lost_it(self) -> bool:
+        """Whether a reset took the request before the update began."""
+        return self.stage is Stage.FAILED and self.reason == INTERRUPTED
 
     @classmethod
     def unpack(cls, data: bytes) -> Report:

@@ -318,7 +318,7 @@ class Http(Chapter):
     def _save(self, drive: int, name: str, data: bytes) -> None:
         storage = self.modem.storage
         if drive == _CERTIFICATES:
-            write_whole(storage.certificate(name), data)
+            write_whole(storage.certificate(name), data, mode=0o600)
         else:
             path = f"{_DRIVES[drive]}:/{name}"
             storage.write(path, data, seconds=self.modem.seconds())

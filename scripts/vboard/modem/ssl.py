@@ -115,7 +115,7 @@ class Ssl(Chapter):
         name, size = self._name(call), call.args[1].number(1, MAX_CERTIFICATE)
         data = yield Ask(size)
         try:
-            write_whole(self.modem.storage.certificate(name), data)
+            write_whole(self.modem.storage.certificate(name), data, mode=0o600)
         except (StorageError, OSError):
             raise AtError from None
 

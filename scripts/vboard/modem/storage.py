@@ -201,9 +201,12 @@ class Storage:
         write_whole(self.folder / "settings.json", text.encode())
 
 
-def write_whole(place: Path, data: bytes) -> None:
+def write_whole(place: Path, data: bytes, *, mode: int = 0o666) -> None:
     """Writes a file so that a reader sees the old or the new one, never a part."""
     # The leading dot keeps the temporary name from being legal on the AT side.
     temporary = place.with_name(f".{place.name[:100]}.new")
-    temporary.write_bytes(data)
+    temporary.unlink(missing_ok=True)  # its mode may be another
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with os.fdopen(os.open(temporary, flags, mode), "wb") as file:
+        file.write(data)
     os.replace(temporary, place)
