@@ -42,6 +42,14 @@ USAGE: dict[str, tuple[list[str], str]] = {
         ["--group", "all", "--rate", "5"],
         "--rate: a group gets one message, without stages",
     ),
+    "group_retries": (
+        ["--group", "all", "--retries", "1"],
+        "--retries: a group gets one message, without stages",
+    ),
+    "job_retries": (
+        ["--device", "d", "--via", "aws-job", "--retries", "1"],
+        "--retries is for the other ways",
+    ),
     "idle_timeout": (
         ["--device", "d", "--no-follow", "--timeout", "5"],
         "--timeout: there is nothing to wait for with --no-follow",
@@ -127,7 +135,13 @@ def test_what_is_missing_is_told(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--timeout", "-1"], ["--soak", "x"], ["--rate", "0"], ["--min-sample", "no"]],
+    [
+        ["--timeout", "-1"],
+        ["--soak", "x"],
+        ["--rate", "0"],
+        ["--min-sample", "no"],
+        ["--retries", "x"],
+    ],
     ids=lambda value: value[0],
 )
 def test_numbers_are_checked(

@@ -162,6 +162,10 @@ static void a_request_that_does_not_come_again_was_interrupted(void **state)
     start(1, BOOT_REASON_NORMAL, OTA_OK, 0);
     assert_true(run_until_sent("failed"));
     assert_int_equal(1, count_sent("failed", "\"reason\":\"interrupted\"}"));
+    // The publisher hears it and sends it again, perhaps at once.
+    world.urls[0].error = OTA_OK;
+    request(&image, URL_A);
+    assert_true(run_until_reset());
 }
 
 static void another_request_instead_ends_the_one_before(void **state)

@@ -111,6 +111,40 @@ def test_a_group_gets_one_message_over_all_ends(tmp_path: Path) -> None:
         finished(world, most=2)
 
 
+def lost(device: str, *, request: str = "") -> bytes:
+    """What a device says about a message that it could not read."""
+    return report(device, request, "refused", target=0, error=-2, reason="link")
+
+
+def test_a_device_that_could_not_read_the_request_gets_it_again(
+    tmp_path: Path,
+) -> None:
+    """It cannot name the request: that it has not answered is what tells."""
+    policy = Policy(retries=1, retry_after_s=60, stop_at=Fraction(0))
+    world = World(tmp_path, DEVICES[:1], policy=policy)
+    world.answers = {"dev-0": ()}
+    world.later = [
+        (world.clock + 5, "dev-0", lost("dev-0")),
+        (world.clock + 90, "dev-0", report("dev-0", ID, "confirmed")),
+    ]
+    assert world.run().state == "complete"
+    assert world.got == {"dev-0": 2}
+
+
+def test_a_lost_message_of_a_device_that_has_answered_is_another_one(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, DEVICES[:1])
+    world.answers = {"dev-0": ("accepted",)}
+    world.later = [
+        (world.clock + 5, "dev-0", lost("dev-0")),
+        (world.clock + 500, "dev-0", report("dev-0", ID, "confirmed")),
+    ]
+    end = world.run()
+    assert (end.state, end.ignored) == ("complete", {"other requests": 1})
+    assert world.got == {"dev-0": 1}
+
+
 def test_a_stop_publishes_no_more_and_stays_a_stop(tmp_path: Path) -> None:
     world = World(tmp_path, DEVICES, policy=Policy(stop_at=Fraction(2)))
     world.answers = dict.fromkeys(DEVICES, ("accepted", "failed"))

@@ -28,7 +28,9 @@ static void finish(struct update_client *client)
     memcpy(client->last_hash, client->request.info.ebin_hash,
            sizeof client->last_hash);
     memcpy(client->last_id, client->state.id, sizeof client->last_id);
-    client->is_last_known = true;
+    // One that a reset lost is welcome as soon as it comes again.
+    client->is_last_known = client->state.stage != UPDATE_STATE_FAILED ||
+                            client->state.error != OTA_E_INTERRUPTED;
     client->is_last_forever = client->state.stage != UPDATE_STATE_FAILED;
     client->last_ms = client_now_ms(client);
     update_request_wipe(&client->request);

@@ -105,9 +105,10 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("expected --cloud: broker, topics and certificates")
     if not (args.to or args.no_upload or args.abort):
         raise UsageError("expected --to, or --no-upload when the file is there already")
-    for name in ("stages", "soak", "rate"):
+    for name in ("stages", "soak", "rate", "retries", "retry_after"):
         if args.group and args.via != "aws-job" and getattr(args, name) is not None:
-            raise UsageError(f"--{name}: a group gets one message, without stages")
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option}: a group gets one message, without stages")
     if args.no_upload and args.force:
         raise UsageError("--force: there is nothing to overwrite with --no-upload")
     if args.no_follow and args.timeout is not None:
@@ -127,6 +128,11 @@ def _check(args: argparse.Namespace) -> None:
     if args.stages or args.soak is not None:
         raise UsageError(
             "--via aws-job: AWS does the rollout; use --rate, not --stages"
+        )
+    if args.retries is not None or args.retry_after is not None:
+        raise UsageError(
+            "--via aws-job: AWS keeps the job for a device that lost it; "
+            "--retries is for the other ways"
         )
     from nrfota.cloud.aws_job import check_job_timeout, parse_job_rate
 
@@ -223,6 +229,8 @@ def _policy(args: argparse.Namespace, *, one_stage: bool) -> Policy:
         soak_s=args.soak,
         silent_after_s=silent,
         per_minute=None if one_stage else args.rate,
+        retries=0 if one_stage else 3 if args.retries is None else args.retries,
+        retry_after_s=MINUTE_S if args.retry_after is None else args.retry_after,
     )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nrfota.cloud.fetch import Checked
 from nrfota.cloud.keys import destroy
@@ -226,9 +227,7 @@ class Publication:
 
     def _republish(self) -> None:
         """Those that did not succeed get it again, in their stages."""
-        for device in self._rollout.devices.values():
-            if not device.succeeded:
-                device.published_at = device.heard_at = device.report = None
+        self._rollout.again()
         self._options = Options(**{**vars(self._options), "republish": False})
         self._state.group_at = None
 
@@ -320,6 +319,8 @@ class Publication:
         report = Report.unpack(arrival.payload)
         if self._plan.topics.device_of_report(arrival.topic) != report.device:
             raise FormatError("report: topic and device differ")
+        if self._rollout.misses_it(report):
+            return replace(report, id=self._plan.id)
         mine = report.id == self._plan.id
         # A request that cannot be read has no target.
         targets = (
