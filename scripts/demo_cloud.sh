@@ -136,7 +136,7 @@ http {
 }
 EOF
 background "$demo/broker/log.txt" mosquitto -c "$demo/broker/mosquitto.conf"
-background "$demo/files/log.txt" nginx -p "$demo/files/" -c nginx.conf
+background "$demo/files/log.txt" nginx -e stderr -p "$demo/files/" -c nginx.conf
 wait_for "the broker" "$demo/broker/log.txt" listens "$broker_port"
 wait_for "the file server" "$demo/files/log.txt" listens "$files_port"
 echo "mosquitto on localhost:$broker_port, nginx on localhost:$files_port"

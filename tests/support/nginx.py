@@ -133,7 +133,8 @@ class Nginx(Server):
     def command(self) -> Sequence[str]:
         config = self.folder / "nginx.conf"
         config.write_text(self._config())
-        return [program("nginx"), "-p", f"{self.folder}/", "-c", str(config)]
+        command = [program("nginx"), "-e", "stderr"]
+        return [*command, "-p", f"{self.folder}/", "-c", str(config)]
 
     def _config(self) -> str:
         temporary = "".join(

@@ -246,6 +246,8 @@ def test_a_missing_program_is_named_with_the_command_that_installs_it():
 
 def test_what_does_not_stop_is_reported(tmp_path, monkeypatch):
     class Deaf(Server):
+        ready_text = "up"  # it hears nothing from here on
+
         def command(self):
             return ["sh", "-c", "trap '' TERM; echo up; exec sleep 1000"]
 

@@ -251,7 +251,7 @@ def test_pings_keep_the_connection_alive_by_either_clock(tmp_path):
     with running(Mosquitto(tmp_path / "broker")) as broker:
 
         def pings():
-            return broker.log.count("Received PINGREQ")
+            return broker.log.count("Sending PINGRESP")
 
         assert connect(host, broker.port, keepalive=120) == 0
         host.run(HOUR_MS // 6)
@@ -260,6 +260,22 @@ def test_pings_keep_the_connection_alive_by_either_clock(tmp_path):
         host.modem.mqtt.clients[0].ping_s -= 61.0
         host.run(100)
         wait_until("real time's ping", lambda: pings() == 11)
+
+
+def test_an_answer_to_a_ping_that_is_read_late_counts(tmp_path):
+    """As when a board stood still for a while and its broker did not."""
+    host = host_with(tmp_path)
+    acquire(host)
+    with running(Mosquitto(tmp_path / "broker")) as broker:
+        assert connect(host, broker.port, keepalive=120) == 0
+        client = host.modem.mqtt.clients[0]
+        client.ping_s -= 61.0
+        while not client.link.unanswered:
+            host.run(50)
+        wait_until("the answer", lambda: "Sending PINGRESP" in broker.log)
+        client.ping_s -= 61.0
+        assert b"+CMQTTPING" not in host.run(200)
+        assert client.joined
 
 
 def test_a_broker_that_hangs_is_a_ping_that_fails(tmp_path):

@@ -184,8 +184,9 @@ class MqttClients(Chapter):
                 return
             try:
                 if not client.busy:
-                    self._keep_alive(client, connection)
+                    # An answer that is here already counts, however late it is read.
                     connection.poll(self._ahead_s(client))
+                    self._keep_alive(client, connection)
             except MqttError as error:
                 self._drain(index, connection)
                 if error.code == link.TIMEOUT:
