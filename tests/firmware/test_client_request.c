@@ -58,6 +58,20 @@ static void malformed_ones_are_refused_by_name(void **state)
     }
 }
 
+// Too large, too many at once, or garbled: the modem has acknowledged them, so
+// nobody would ever know.
+static void messages_that_were_lost_are_told_once(void **state)
+{
+    (void)state;
+    fake_mqtt.dropped += 3;
+    expect_refused("", "request");
+    fake_mqtt.dropped++;
+    steps(10);
+    assert_int_equal(2, count_sent("refused", "\"id\":\"\""));
+    request(&image, URL_A);
+    assert_true(run_until_sent("accepted"));
+}
+
 static void an_empty_message_says_nothing(void **state)
 {
     (void)state;
@@ -332,6 +346,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(malformed_ones_are_refused_by_name),
+        TEST(messages_that_were_lost_are_told_once),
         TEST(an_empty_message_says_nothing),
         TEST(sizes_that_do_not_belong_together_are_refused),
         TEST(images_for_other_places_are_refused),

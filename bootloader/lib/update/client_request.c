@@ -4,6 +4,8 @@
 // |-----------------------------------------|---------------------------------|
 // | empty: a retained one being cleared     | none                            |
 // | not what SPEC 3 says                    | refused: request, size          |
+// | too large, or lost on the UART, as any  | refused: request, without an id |
+// | message that could not be held          |                                 |
 // | the one in work, or that just ended     | none: QoS 1 may deliver twice   |
 // | another while one is in work            | refused: busy                   |
 // | neither application nor bootloader      | refused: range                  |
@@ -158,6 +160,8 @@ void client_take_message(struct update_client *client)
         client->dropped = config->mqtt->dropped;
         client_log(client, "%u messages could not be held",
                    (unsigned)client->dropped);
+        // The modem has acknowledged them: nobody else would tell.
+        refuse(client, OTA_E_REQUEST);
     }
     if (message == NULL || client->work == UPDATE_WORK_RECALL) {
         return;
