@@ -75,9 +75,11 @@ static void fetch_failed(struct update_client *client, int err, uint32_t status)
 {
     client_log(client, "download: %s, status %u", ota_status_name(err),
                (unsigned)status);
-    if (err == OTA_E_NO_SPACE || err == OTA_E_NO_FILE) {
+    if (err == OTA_E_NO_FILE) {
         client_fail(client, err);
     } else if (err == OTA_E_CERTIFICATE ||
+               // There was room for the file that was asked for.
+               err == OTA_E_NO_SPACE ||
                (err == OTA_E_HTTP && is_final_status(status))) {
         next_url(client, err);
     } else {
