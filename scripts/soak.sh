@@ -11,6 +11,7 @@ Repeats west ota-test with one seed after the other: every single cut of every
 scenario, cuts with modem faults, pairs of cuts on a 2-page image. Ends when N cases
 were tried (100000) and, with --runs, N runs of the processor were made: equal cases
 share a run. Verdicts go to DIR/soak (DIR: build). Exit code 1 when a case was lost.
+Ctrl-C ends it with what was tried until then (exit code 130 when none was lost).
 EOF
 }
 cases=100000
@@ -36,22 +37,25 @@ mkdir -p "$out"
 [ -f "$folder/bootloader/bootloader.elf" ] || python -m nrfota build -d "$folder"
 
 code=0
+stopped=
+trap 'stopped=1' INT TERM
 try() {
     name=$1
     shift
+    [ -z "$stopped" ] || return 0
     python -m nrfota test -d "$folder" --seed "$seed" --json "$out/$seed-$name.json" \
-        "$@" || code=1
+        "$@" || [ -n "$stopped" ] || code=1
 }
 count() {
     python - "$out" "$1" <<'EOF'
 import json, pathlib, sys
 files = pathlib.Path(sys.argv[1]).glob("*.json")
-print(sum(item[sys.argv[2]] for file in files for item in json.loads(file.read_text())))
+print(round(sum(item[sys.argv[2]] for file in files for item in json.loads(file.read_text()))))
 EOF
 }
 
 rm -f "$out"/*.json
-while :; do
+while [ -z "$stopped" ]; do
     echo "== seed $seed"
     try cuts --cuts every
     try faults --cuts 200 --faults all
@@ -59,8 +63,12 @@ while :; do
         bootloader
     tried=$(count cases)
     made=$(count runs)
-    echo "== $tried cases tried in $made runs, $(count lost) lost"
+    lost=$(count lost)
+    echo "== $tried cases tried in $made runs, $(count cpu_s) s of processor time," \
+        "$lost lost"
     seed=$((seed + 1))
     [ "$tried" -ge "$cases" ] && [ "$made" -ge "$runs" ] && break
 done
+[ "$lost" -eq 0 ] || code=1
+[ -z "$stopped" ] || [ "$code" -ne 0 ] || code=130
 exit $code

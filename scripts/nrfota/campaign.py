@@ -8,7 +8,7 @@ Rule 1: a story is bytes; nothing here runs anything. The judge gets addresses, 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from nrfota.arm import BootRequest
@@ -20,11 +20,13 @@ from nrfota.campaign_parts import (
     Parts,
     Program,
     Story,
+    in_parts,
 )
 from nrfota.errors import UsageError
 from nrfota.fw_info import FwInfo
 from nrfota.inspect_flash import CONFIRM_MAGIC
 from nrfota.journal import Record, RecordType, Step, Version, build_page
+from nrfota.layout import Layout
 from nrfota.segment import Segment
 
 
@@ -33,12 +35,17 @@ class Maker(Parts):
 
     def make(self, name: str) -> Story:
         """The story called `name`; UsageError when there is none."""
-        maker = STORIES.get(name)
-        if maker is None:
-            raise UsageError(
-                f"scenario: expected one of {', '.join(STORIES)}, got '{name}'"
-            )
-        return maker(self, name)
+        self.check((name,))
+        return STORIES[name](self, name)
+
+    @staticmethod
+    def check(names: Iterable[str]) -> None:
+        """UsageError for a name that no story has."""
+        for name in names:
+            if name not in STORIES:
+                raise UsageError(
+                    f"scenario: expected one of {', '.join(STORIES)}, got '{name}'"
+                )
 
 
 def _update(maker: Maker, name: str) -> Story:
@@ -89,8 +96,7 @@ def _downgrade_refused(maker: Maker, name: str) -> Story:
         Record(RecordType.STEP, struct.pack("<Ii", Step.TRIAL, 0)),
         Record(RecordType.TOKEN, struct.pack("<I", token)),
     )
-    page = firmware.layout.flash_region("handshake").start
-    confirmed = Segment(page, struct.pack("<II", CONFIRM_MAGIC, token), "confirm")
+    confirmed = _confirmation(story.layout, token)
     return replace(
         story,
         flash=(*_with_journal(story, records), confirmed),
@@ -141,13 +147,30 @@ def _truncated(maker: Maker, name: str) -> Story:
     return maker.refused(story)
 
 
+def _wrong_header(maker: Maker, name: str) -> Story:
+    """The file says of itself that it is another version than was asked for."""
+
+    def relabel(packed: Packed) -> Packed:
+        other = replace(packed.info, version=packed.info.version + 1).public().pack()
+        return Packed(packed.info, other + packed.ebin[len(other) :])
+
+    story = maker.story(
+        name, old=maker.firmware.old, new=maker.firmware.new, change=relabel
+    )
+    return maker.refused(story)
+
+
 def _trial_fails(maker: Maker, name: str) -> Story:
     """The new application stops feeding the watchdog before it confirms."""
     return _with_bad_trial(maker, name, maker.firmware.hanging)
 
 
 def _with_bad_trial(maker: Maker, name: str, new: Program) -> Story:
-    story = maker.story(name, old=maker.firmware.old, new=new)
+    return _ends_old(maker.story(name, old=maker.firmware.old, new=new))
+
+
+def _ends_old(story: Story) -> Story:
+    """A story whose new application never confirms itself."""
     old = frozenset(("old",))
     return replace(
         story,
@@ -159,8 +182,43 @@ def _with_bad_trial(maker: Maker, name: str, new: Program) -> Story:
     )
 
 
+def _stale_confirm(maker: Maker, name: str) -> Story:
+    """A version on trial hangs; the confirmation in flash is that of another trial."""
+    firmware = maker.firmware
+    story = _with_bad_trial(maker, name, firmware.hanging)
+    old, new = maker.pack(firmware.old, "old"), maker.pack(firmware.hanging, "new")
+    records = (
+        Record(RecordType.CURRENT, Version(old.info, OLD_FILE).pack()),
+        Record(RecordType.PENDING, Version(new.info, NEW_FILE).pack()),
+        Record(RecordType.STEP, struct.pack("<Ii", Step.TRIAL, 0)),
+        Record(RecordType.TOKEN, struct.pack("<I", 0x600D)),
+    )
+    app = story.layout.flash_region("app").start
+    rest = [item for item in _with_journal(story, records) if item.address != app]
+    return replace(
+        story,
+        flash=(
+            *rest,
+            Segment(app, firmware.hanging.plain, "application"),
+            _confirmation(story.layout, 0xBAD),
+        ),
+        request=bytes(len(story.request)),  # none
+    )
+
+
 def _rollback(maker: Maker, name: str) -> Story:
     """The new application faults, and the file of the version before is gone."""
+    return _to_older(maker, name, {})
+
+
+def _rollback_corrupt(maker: Maker, name: str) -> Story:
+    """The same, and the file of the version before is there, but damaged."""
+    ebin = bytearray(maker.pack(maker.firmware.old, "old").ebin)
+    ebin[len(ebin) // 2] ^= 0x10
+    return _to_older(maker, name, {OLD_FILE: bytes(ebin)})
+
+
+def _to_older(maker: Maker, name: str, old_file: dict[str, bytes]) -> Story:
     firmware = maker.firmware
     older = maker.pack(firmware.older, "older")
     story = _with_bad_trial(maker, name, firmware.faulting)
@@ -169,7 +227,7 @@ def _rollback(maker: Maker, name: str) -> Story:
     return replace(
         story,
         flash=_with_previous(story, maker, older.info),
-        files={**files, OLDER_FILE: older.ebin},
+        files={**files, **old_file, OLDER_FILE: older.ebin},
         programs={**story.programs, "older": firmware.older},
         uncut="older",
         outcomes=labels,
@@ -212,6 +270,12 @@ def _with_journal(story: Story, records: tuple[Record, ...]) -> tuple[Segment, .
     return (*rest, Segment(region.start, page, "journal"))
 
 
+def _confirmation(layout: Layout, token: int) -> Segment:
+    """What an application on trial writes."""
+    page = layout.flash_region("handshake").start
+    return Segment(page, struct.pack("<II", CONFIRM_MAGIC, token), "hand-shake page")
+
+
 def _bootloader(maker: Maker, name: str) -> Story:
     """The bootloader itself is replaced; the application stays."""
     firmware = maker.firmware
@@ -236,6 +300,27 @@ def _softdevice(maker: Maker, name: str) -> Story:
     return maker.story(name, old=maker.firmware.large_old, new=maker.firmware.large_new)
 
 
+def _update_parts(maker: Maker, name: str) -> Story:
+    """The file is larger than a part, as a resumed download leaves it."""
+    story = _softdevice(maker, name)
+    return replace(story, files=_all_in_parts(story.files))
+
+
+def _rollback_parts(maker: Maker, name: str) -> Story:
+    """The new application faults; the version before comes back from its parts."""
+    firmware = maker.firmware
+    story = maker.story(name, old=firmware.large_old, new=firmware.large_faulting)
+    return replace(_ends_old(story), files=_all_in_parts(story.files))
+
+
+def _all_in_parts(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {
+        part: data
+        for path, whole in files.items()
+        for part, data in in_parts(path, whole).items()
+    }
+
+
 def _trial_cycles(maker: Maker, name: str) -> Story:
     """The user switches off and on before the new application could confirm."""
     story = maker.story(name, old=maker.firmware.old, new=maker.firmware.new)
@@ -252,10 +337,18 @@ STORIES: dict[str, Callable[[Maker, str], Story]] = {
     "corrupt-file": _corrupt_file,
     "wrong-key": _wrong_key,
     "truncated": _truncated,
+    "wrong-header": _wrong_header,
     "trial-fails": _trial_fails,
+    "stale-confirm": _stale_confirm,
     "trial-cycles": _trial_cycles,
     "damaged": _damaged,
     "rollback": _rollback,
+    "rollback-corrupt": _rollback_corrupt,
     "bootloader": _bootloader,
     "softdevice": _softdevice,
+    "update-parts": _update_parts,
+    "rollback-parts": _rollback_parts,
 }
+# A rollback writes every page, and these have forty: all of their cuts take as long
+# as those of all others. They are tried when they are named, or with a number of cuts.
+LONG_STORIES = frozenset(("rollback-parts",))

@@ -70,6 +70,7 @@ def build_firmware(request: BuildRequest, *, image_size: int = IMAGE_SIZE) -> Fi
         faulting=faulting,
         large_old=_large(old),
         large_new=_large(new),
+        large_faulting=_large(faulting),
     )
 
 

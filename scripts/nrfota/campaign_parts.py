@@ -54,6 +54,17 @@ class Firmware:
     faulting: Program
     large_old: Program
     large_new: Program
+    large_faulting: Program
+
+
+PART_SIZE = 131_072  # SPEC.md 13
+
+
+def in_parts(path: str, data: bytes) -> dict[str, bytes]:
+    """The files that `data` is kept in: the last letter of the name counts."""
+    parts = [data[at : at + PART_SIZE] for at in range(0, len(data), PART_SIZE)]
+    names = [path, *(f"{path[:-1]}{letter}" for letter in "123456789abcdef")]
+    return dict(zip(names, parts, strict=False))
 
 
 @dataclass(frozen=True)

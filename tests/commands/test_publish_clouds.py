@@ -332,9 +332,10 @@ def test_a_thing_that_aws_does_not_know_is_told(
     [
         (["--rate", "1001"], "--rate: a job takes at most 1000, got 1001"),
         (["--rate-growth", "5,1,20"], "--rate-growth: expected BASE 1..1000"),
+        (["--job-timeout", "10081"], "--job-timeout: a job takes at most 10080"),
         (["--soak", "5"], "AWS does the rollout; use --rate"),
     ],
-    ids=["rate", "growth", "soak"],
+    ids=["rate", "growth", "timeout", "soak"],
 )
 def test_what_a_job_cannot_do_is_exit_2(
     aws: Aws,
@@ -364,7 +365,7 @@ def test_a_job_needs_devices_that_listen(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1,2", "a,b,c", "0,2,5", "5,1,20", "5,6,20", "5,2,0", "1001,2,5"]
+    "text", ["", "1,2", "a,b,c", "0,2,5", "5,1.05,20", "5,6,20", "5,2,0", "1001,2,5"]
 )
 def test_a_bad_growth_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="--rate-growth: expected BASE"):

@@ -240,8 +240,8 @@ static void the_other_url_is_tried(void **state)
         uint32_t status;
         uint32_t requests;
     } rows[] = {
-        {"not found", OTA_E_HTTP, 404, 1},
-        {"moved", OTA_E_HTTP, 301, 1},
+        {"not found", OTA_E_HTTP, 404, 2},
+        {"moved", OTA_E_HTTP, 301, 2},
         {"no certificate", OTA_E_CERTIFICATE, 0, 1},
         {"a file that is too large", OTA_E_NO_SPACE, 602, 1},
         {"broken server", OTA_E_HTTP, 500, UPDATE_DOWNLOAD_ATTEMPTS},
@@ -321,6 +321,15 @@ static void a_wrong_file_is_deleted_and_the_other_url_tried(void **state)
     assert_int_equal(3, world.urls[1].requests);
     assert_memory_equal(image.file, find_file(path)->data, SIM7600_PART_SIZE);
     free(wrong);
+}
+
+static void a_file_that_reads_wrong_once_is_read_again(void **state)
+{
+    (void)state;
+    world.flipped_reads = 1;
+    request(&image, URL_A);
+    assert_true(run_until_reset());
+    assert_int_equal(3, world.urls[0].requests);
 }
 
 static void two_wrong_files_are_enough(void **state)
@@ -456,6 +465,7 @@ int main(void)
         TEST(attempts_are_the_configurations),
         TEST(an_alt_url_alone_is_enough),
         TEST(a_wrong_file_is_deleted_and_the_other_url_tried),
+        TEST(a_file_that_reads_wrong_once_is_read_again),
         TEST(two_wrong_files_are_enough),
         TEST(one_url_with_a_wrong_file_is_asked_twice),
         TEST(without_a_crypto_port_the_bootloader_looks),

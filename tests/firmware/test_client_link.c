@@ -73,6 +73,22 @@ static void a_silent_modem_gets_its_power_key(void **state)
     assert_true(run_until_connected());
 }
 
+static void a_modem_whose_client_is_stuck_is_restarted_soon(void **state)
+{
+    (void)state;
+    static const uint32_t codes[][2] = {{14, 2}, {19, 2}, {30, 6}};
+    for (size_t i = 0; i < 3; i++) {
+        teardown(state);
+        setup(state);
+        world.connect_error = codes[i][0];
+        start(1, BOOT_REASON_NORMAL, OTA_OK, 0);
+        for (uint32_t k = 0; k < 20000 && world.restarts == 0; k++) {
+            update_client_step(&client);
+        }
+        assert_int_equal(codes[i][1], client.connect_failures);
+    }
+}
+
 static void devices_do_not_come_back_together(void **state)
 {
     uint32_t seen[20];
@@ -157,6 +173,7 @@ int main(void)
         TEST(reports_do_not_wait_for_a_broker_for_ever),
         TEST(a_lost_network_is_waited_for),
         TEST(a_silent_modem_gets_its_power_key),
+        TEST(a_modem_whose_client_is_stuck_is_restarted_soon),
         TEST(devices_do_not_come_back_together),
         TEST(a_broker_that_refuses_is_asked_ever_more_seldom),
         TEST(the_outbox_drops_progress_first_and_ends_never),

@@ -58,20 +58,6 @@ static void malformed_ones_are_refused_by_name(void **state)
     }
 }
 
-// Too large, too many at once, or garbled: the modem has acknowledged them, so
-// nobody would ever know.
-static void messages_that_were_lost_are_told_once(void **state)
-{
-    (void)state;
-    fake_mqtt.dropped += 3;
-    expect_refused("", "request");
-    fake_mqtt.dropped++;
-    steps(10);
-    assert_int_equal(2, count_sent("refused", "\"id\":\"\""));
-    request(&image, URL_A);
-    assert_true(run_until_sent("accepted"));
-}
-
 static void an_empty_message_says_nothing(void **state)
 {
     (void)state;
@@ -207,6 +193,13 @@ static void on_trial_everything_is_refused(void **state)
     steps(5);
     request(&image, URL_A);
     assert_true(run_until_sent("accepted"));
+}
+
+static void a_message_that_was_lost_is_told(void **state)
+{
+    (void)state;
+    fake_mqtt.dropped++;
+    expect_refused("", "link");
 }
 
 static void a_group_is_asked_like_a_device(void **state)
@@ -346,7 +339,6 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(malformed_ones_are_refused_by_name),
-        TEST(messages_that_were_lost_are_told_once),
         TEST(an_empty_message_says_nothing),
         TEST(sizes_that_do_not_belong_together_are_refused),
         TEST(images_for_other_places_are_refused),
@@ -358,6 +350,7 @@ int main(void)
         TEST(twice_the_same_is_one),
         TEST(the_same_after_its_end_is_still_one),
         TEST(on_trial_everything_is_refused),
+        TEST(a_message_that_was_lost_is_told),
         TEST(a_group_is_asked_like_a_device),
         TEST(other_topics_are_the_products),
         TEST(jobs_are_asked_for_after_each_connect),

@@ -162,6 +162,10 @@ static void a_request_that_does_not_come_again_was_interrupted(void **state)
     start(1, BOOT_REASON_NORMAL, OTA_OK, 0);
     assert_true(run_until_sent("failed"));
     assert_int_equal(1, count_sent("failed", "\"reason\":\"interrupted\"}"));
+    // The publisher hears it and sends it again, perhaps at once.
+    world.urls[0].error = OTA_OK;
+    request(&image, URL_A);
+    assert_true(run_until_reset());
 }
 
 static void another_request_instead_ends_the_one_before(void **state)
@@ -194,6 +198,22 @@ static void a_spoilt_state_file_counts_as_none(void **state)
         assert_non_null(file);
         file->data[i] ^= 0x10;
     }
+}
+
+static void a_state_file_is_found_on_the_other_drive(void **state)
+{
+    (void)state;
+    world.has_no_drive_e = true;
+    start(1, BOOT_REASON_NORMAL, OTA_OK, 0);
+    assert_true(run_until_connected());
+    update_to_the_reset();
+    assert_memory_equal("F:/", boot_request.path, 3);
+    install(&image);
+    world.has_no_drive_e = false; // it was gone for a moment only
+    start(2, BOOT_REASON_TRIAL, OTA_OK, TOKEN);
+    assert_true(run_until_sent("confirmed"));
+    steps(5);
+    assert_null(find_file("F:/ota_state.txt"));
 }
 
 static void a_bootloader_is_confirmed_when_it_runs(void **state)
@@ -266,6 +286,7 @@ int main(void)
         TEST(a_request_that_does_not_come_again_was_interrupted),
         TEST(another_request_instead_ends_the_one_before),
         TEST(a_spoilt_state_file_counts_as_none),
+        TEST(a_state_file_is_found_on_the_other_drive),
         TEST(a_bootloader_is_confirmed_when_it_runs),
         TEST(a_bootloader_that_was_not_copied_has_failed),
         TEST(without_hashes_versions_tell),

@@ -11,6 +11,7 @@ modem to whatever port the test's broker has.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import json
@@ -169,14 +170,19 @@ class Broker:
         ).start()
 
     def stop(self) -> None:
-        """As a broker that is killed."""
+        """As a broker that is killed; also when it is not there any more."""
         assert self._listener is not None
+        with contextlib.suppress(OSError):
+            # Else the thread in accept() takes one connection more.
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.drop()
 
     def drop(self) -> None:
         with self._lock:
             if self._connection is not None:
+                with contextlib.suppress(OSError):
+                    self._connection.shutdown(socket.SHUT_RDWR)
                 self._connection.close()
             self._connection = None
 

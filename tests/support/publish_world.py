@@ -63,7 +63,9 @@ class World:
     kept: list[Arrival] = field(default_factory=list)  # reports, not acknowledged
     stopped: list[str] = field(default_factory=list)
     forgotten: int = 0
+    most_kept: int = 0
     clock: float = 1_000_000.0
+    chatter: str = ""  # a device that sends garbage all the time
     later: list[tuple[float, str, bytes]] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
 
@@ -119,6 +121,7 @@ class World:
             view=Quiet(self),
         )
         with self._touched_files():
+            publication.begin()
             return publication.run()
 
     def check(self, url: str, want: bytes) -> Checked:
@@ -140,6 +143,7 @@ class World:
     def say(self, device: str, payload: bytes, *, topic: str = "") -> None:
         """From a device to the broker, which keeps it."""
         self._token += 1
+        self.most_kept = max(self.most_kept, len(self.kept) + 1)
         prefix, suffix = {
             "mqtt": ("ota/device/", "/report"),
             "gcp": ("/devices/", "/state"),
@@ -262,6 +266,9 @@ class Link:
     def receive(self, timeout_s: float) -> list[Arrival]:
         world = self._world
         world.touch()
+        if world.chatter:
+            world.clock += 0.01
+            world.say(world.chatter, b"garbage")
         found = world.kept[self._given : self._given + 7]
         self._given += len(found)
         if not found:

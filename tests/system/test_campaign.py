@@ -25,7 +25,7 @@ from nrfota.runners.campaign import (
 from support.firmware import build_dir
 from support.mutants import firmware
 from vboard.campaign.case import Case, CutAt, parse_case
-from vboard.campaign.faults import FAULTS
+from vboard.campaign.faults import FAULTS, parse_faults
 from vboard.campaign.judge import Judge
 from vboard.campaign.plan import choose_cases, group_cases
 from vboard.campaign.record import record
@@ -68,6 +68,7 @@ def test_no_sampled_cut_of_any_scenario_is_lost() -> None:
     assert [line for report in reports for line in lost(report)] == []
     for report in reports:
         quiet = report.scenario in ("same-refused", "bad-request")
+        assert report.complete
         assert (report.operations == 0) == quiet
 
 
@@ -99,6 +100,21 @@ def test_no_sampled_pair_of_cuts_is_lost() -> None:
     assert lost(report) == []
     assert 20 <= sum(result.count for result in report.results) <= 40
     assert all("+" in result.id for result in report.results)
+
+
+@pytest.mark.slow
+def test_interrupted_campaign_tells_what_was_judged() -> None:
+    """Ctrl-C after hours loses nothing."""
+
+    def progress(done: int, total: int, lost: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    (report,) = run_campaign(
+        [story("truncated")], Options(cuts="40", seed=SEED), progress=progress
+    )
+    assert 0 < len(report.results) < 40
+    assert report.as_json()["complete"] is False
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +154,46 @@ def test_pair_runs_the_same_by_its_name(judge: Judge) -> None:
     judge.judge(cases_of(judge)[0])
     assert once == judge.judge(parse_case(pair.id))
     assert once.lost == ""
+
+
+def test_run_that_becomes_another_ends_as_it_does_alone(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cuts inside of a journal page: its erase makes all of them the same."""
+    journal = judge.recording.scenario.region("journal").start // 4096
+    cases = [
+        case
+        for case in cases_of(judge)
+        if (operation := judge.recording.operation(case.cuts[0].operation))
+        and journal <= operation.page <= journal + 1
+    ][4:60:6]
+    together = [judge.judge(case) for case in cases]
+    assert 0 < len(judge._judged) < len(cases)
+    monkeypatch.setattr(judge, "_watch", lambda start, case: None)
+    assert [judge.judge(case) for case in cases] == together
+
+
+def test_run_that_differs_in_ram_becomes_no_other(judge: Judge) -> None:
+    """One byte that the application could read is enough."""
+    journal = judge.recording.scenario.region("journal").start // 4096
+    case = next(
+        case
+        for case in cases_of(judge)[30:]
+        if (operation := judge.recording.operation(case.cuts[0].operation))
+        and journal <= operation.page <= journal + 1
+    )
+    met: list[object] = []
+    for byte in (b"\0", b"\0", b"\1"):
+        judge.rig.power_on(
+            judge.start_of(case), faults=parse_faults(""), seed=case.seed
+        )
+        judge.rig.board.ram_write(0x2003_F000, byte)
+        operation = judge.recording.operation(case.cuts[0].operation)
+        assert operation is not None
+        judge.rig.watch_erase(operation.page, met.append)
+        judge.rig.run_to_application(settle_ms=0)
+    assert len(met) == 3
+    assert met[0] == met[1] != met[2]
 
 
 def test_hidden_page_stands_for_each_of_its_cuts(judge: Judge) -> None:
@@ -189,6 +245,7 @@ def test_command_writes_json_and_a_report(
     (entry,) = json.loads(verdicts.read_text())
     assert (entry["scenario"], entry["cases"], entry["lost"]) == ("truncated", 5, 0)
     assert {"seed", "fired", "lost_ids"} <= entry.keys()
+    assert entry["cpu_s"] > 0
     links = Links()
     links.feed(page.read_text())
     assert [link for link in links.found if not link.startswith("#")] == []
@@ -217,16 +274,27 @@ def test_command_writes_json_and_a_report(
     assert "none lost" in done.stdout
 
 
+CASE = "truncated[uncut,modem=kept,seed=9]"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--scenario", "nothing"], "scenario: expected one of update, "),
         (["--cuts", "some"], "cuts: expected none, every, a number from 1 or"),
+        (["--cuts", "0"], "a number from 1 or a case's name, got '0'"),
+        (["--cuts", "none", "--depth", "2"], "expected cuts to make pairs of"),
+        (["--cuts", CASE, "--depth", "2"], "a case's name says all of it"),
+        (["--cuts", CASE, "--faults", "all"], "a case's name says all of it"),
+        (["--cuts", CASE, "--scenario", "update"], "of the scenario 'truncated'"),
+        (["--cuts", "x[uncut,modem=kept,seed=1]"], "scenario: expected one of"),
+        (["--jobs", "0"], "jobs: expected at least 1 process, got 0"),
+        (["--seed", "-1"], "seed: expected a number from 0, got -1"),
         (["--cuts", "update[cut=x]"], "case: expected SCENARIO"),
         (["--faults", "bad-luck"], "fault: expected none, all, or some of late-file"),
         (["--image-size", "5000"], "image size: expected a multiple of 4096"),
     ],
-    ids=lambda value: value[0].lstrip("-") if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
 def test_bad_option_is_one_sentence(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
@@ -234,8 +302,21 @@ def test_bad_option_is_one_sentence(
     """What was expected and what came."""
     firmware(SMALL)
     base = ["test", "--image-size", str(SMALL), "-d", str(build_dir())]
-    assert cli.main([*base, *arguments]) != 0
+    assert cli.main([*base, *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_name_of_a_case_brings_its_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The keys and the torn bits are those of the campaign that printed it."""
+    firmware(SMALL)
+    base = ["test", "--image-size", str(SMALL), "-d", str(build_dir())]
+    verdicts = tmp_path / "verdicts.json"
+    assert cli.main([*base, "--cuts", CASE, "--json", str(verdicts)]) == 0
+    (entry,) = json.loads(verdicts.read_text())
+    assert (entry["scenario"], entry["seed"], entry["cases"]) == ("truncated", 9, 1)
 
 
 def test_build_directory_without_a_build_is_refused(

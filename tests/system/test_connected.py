@@ -22,7 +22,7 @@ from support.cloud import (
 )
 from support.firmware import build_dir
 from system.device import REQUEST_ADDRESS, Device, Release, package
-from vboard.modem.faults import Reboot, SplitEvery, Urc
+from vboard.modem.faults import OverrideReply, Reboot, SplitEvery, Urc
 from vboard.modem.power_key import connect_pwrkey, parse_pin
 
 # A quarter of a megabyte: three parts.
@@ -264,6 +264,21 @@ def test_modem_restarts_at_a_command(
     fault = device.modem.faults.add(Reboot(command=command, nth=2))
     if command in ("CMQTTSUB", "HTTPACTION", "HTTPREADFILE", "FSMEM"):
         fault.nth = 1
+    if command == "CMQTTSUB":
+        cloud.broker.drop()
+    ask(cloud, new, "r1", cloud.serve("fw.ebin", new.ebin))
+    assert cloud.run(device, lambda: "confirmed" in cloud.broker.stages("r1"))
+    assert fault.fired == 1
+    assert cloud.broker.stages("r1") == WHOLE_WAY
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "CFTRANTX", "FSDEL", "FSCD", "FSMEM"])
+def test_modem_refuses_a_command_once(
+    cloud: Cloud, device: Device, command: str
+) -> None:
+    """ERROR where it should not be: tried again, and nobody has to know."""
+    new = cloud_release(2)
+    fault = device.modem.faults.add(OverrideReply(command=command))
     if command == "CMQTTSUB":
         cloud.broker.drop()
     ask(cloud, new, "r1", cloud.serve("fw.ebin", new.ebin))

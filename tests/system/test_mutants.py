@@ -22,6 +22,13 @@ CAUGHT = {
     "no_hash_at_start": ("damaged", 1, "unverified code executed"),
     "power_cycles_drain_trial": ("trial-cycles", 1, "uncut run"),
     "copy_without_mark": ("bootloader", 150, "no application|unverified|resets"),
+    "older_page_erased_first": ("truncated", 300, "no application|sleeps for ever"),
+    "older_version_accepted": ("downgrade-refused", 1, "uncut run"),
+    "any_token_confirms": ("stale-confirm", 1, "uncut run"),
+    "nothing_protected": ("update", 1, "is not protected"),
+    "header_not_compared": ("wrong-header", 1, "uncut run"),
+    "key_kept": ("truncated", 1, "key of the update is left in flash"),
+    "key_left_in_ram": ("update", 1, "key of the update is in RAM"),
 }
 
 

@@ -18,7 +18,7 @@ from nrfota.cloud.publish_plan import ended_before
 from nrfota.cloud.publish_state import State, StateFiles
 from nrfota.cloud.rollout import Policy, ordered
 from nrfota.errors import FormatError, OtaError, UsageError
-from support.publish_world import ID, Killed, World
+from support.publish_world import HAPPY, ID, Killed, World
 from support.publishing import IV, KEY, NAME, report
 
 DEVICES = [f"dev-{number}" for number in range(30)]
@@ -72,11 +72,11 @@ def test_a_run_may_be_ended_at_every_touch_of_the_world(
     tmp_path: Path, profile: str
 ) -> None:
     """Each device gets the request, at most twice, and only around the crash."""
-    count = World(tmp_path / "whole", DEVICES[:6], profile=profile)
+    count = World(tmp_path / "whole", DEVICES[:4], profile=profile)
     count.run()
-    assert count.touches > 60
+    assert count.touches > 40
     for kill_at in range(1, count.touches + 1):
-        world = World(tmp_path / f"{kill_at}", DEVICES[:6], profile=profile)
+        world = World(tmp_path / f"{kill_at}", DEVICES[:4], profile=profile)
         with pytest.raises(Killed):
             world.run(kill_at=kill_at)
         finished(world, most=2)
@@ -88,7 +88,7 @@ def test_a_run_may_be_ended_again_and_again(tmp_path: Path) -> None:
     print(f"seed {seed}")
     chance = random.Random(seed)
     for number in range(40):
-        world = World(tmp_path / f"{number}", DEVICES[:6])
+        world = World(tmp_path / f"{number}", DEVICES[:4])
         ends = 0
         for _ in range(4):
             if not (world.folder / "ota.json").exists():
@@ -111,6 +111,40 @@ def test_a_group_gets_one_message_over_all_ends(tmp_path: Path) -> None:
         finished(world, most=2)
 
 
+def lost(device: str, *, request: str = "") -> bytes:
+    """What a device says about a message that it could not read."""
+    return report(device, request, "refused", target=0, error=-2, reason="link")
+
+
+def test_a_device_that_could_not_read_the_request_gets_it_again(
+    tmp_path: Path,
+) -> None:
+    """It cannot name the request: that it has not answered is what tells."""
+    policy = Policy(retries=1, retry_after_s=60, stop_at=Fraction(0))
+    world = World(tmp_path, DEVICES[:1], policy=policy)
+    world.answers = {"dev-0": ()}
+    world.later = [
+        (world.clock + 5, "dev-0", lost("dev-0")),
+        (world.clock + 90, "dev-0", report("dev-0", ID, "confirmed")),
+    ]
+    assert world.run().state == "complete"
+    assert world.got == {"dev-0": 2}
+
+
+def test_a_lost_message_of_a_device_that_has_answered_is_another_one(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, DEVICES[:1])
+    world.answers = {"dev-0": ("accepted",)}
+    world.later = [
+        (world.clock + 5, "dev-0", lost("dev-0")),
+        (world.clock + 500, "dev-0", report("dev-0", ID, "confirmed")),
+    ]
+    end = world.run()
+    assert (end.state, end.ignored) == ("complete", {"other requests": 1})
+    assert world.got == {"dev-0": 1}
+
+
 def test_a_stop_publishes_no_more_and_stays_a_stop(tmp_path: Path) -> None:
     world = World(tmp_path, DEVICES, policy=Policy(stop_at=Fraction(2)))
     world.answers = dict.fromkeys(DEVICES, ("accepted", "failed"))
@@ -122,6 +156,24 @@ def test_a_stop_publishes_no_more_and_stays_a_stop(tmp_path: Path) -> None:
     assert sum(world.got.values()) == 1
     assert len(world.stopped) == 2
     assert (tmp_path / "ota.json").exists()
+
+
+def test_the_brokers_queue_stays_short_in_a_large_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Devices that answer at once: no more than a part's reports are waiting."""
+    monkeypatch.setattr(publish, "BATCH", 5)
+    policy = Policy(stages=(Fraction(100),))
+    world = World(tmp_path, DEVICES, policy=policy)
+    assert world.run().state == "complete"
+    assert world.most_kept == 5 * len(HAPPY)
+
+
+def test_fleets_that_never_stop_talking_do_not_hold_it_up(tmp_path: Path) -> None:
+    world = World(tmp_path, DEVICES[:3], answers=dict.fromkeys(DEVICES, ()))
+    world.run(timeout_s=1)
+    world.chatter = "dev-0"
+    assert world.run(timeout_s=600).state == "timeout"
 
 
 def test_a_stop_comes_in_the_middle_of_a_large_stage(

@@ -339,3 +339,60 @@ def check_gate(rollout: Rollout, begin: int, now: int) -> None:
     sample = max(base, min(rollout.policy.min_sample, len(rollout.order)))
     assert 100 * summary.failed <= rollout.policy.stop_at * sample
     assert summary.succeeded or rollout.policy.stop_at == 100
+
+
+def interrupted(device: str) -> Report:
+    return said(device, Stage.FAILED, reason="interrupted", error=-75)
+
+
+def test_a_device_that_lost_the_request_by_a_reset_gets_it_again() -> None:
+    policy = Policy(retries=1, retry_after_s=60, stop_at=Fraction(0))
+    rollout = Rollout(ID, names(1), policy=policy)
+    publish(rollout, 0)
+    rollout.note(interrupted("dev-0"), at=10)
+    assert rollout.next(11) == Wait(70)
+    assert rollout.summary(11).stages == {"interrupted": 1}
+    assert (rollout.summary(11).settled, rollout.summary(11).failed) == (0, 0)
+    assert publish(rollout, 70) == Publish(("dev-0",), 0)
+    assert rollout.next(71) == Wait(70 + policy.silent_after_s)
+    rollout.note(said("dev-0", Stage.CONFIRMED), at=80)
+    assert rollout.next(80) == Done()
+
+
+def test_a_device_that_loses_every_request_has_failed() -> None:
+    policy = Policy(retries=2, retry_after_s=60, min_sample=1, stop_at=Fraction(0))
+    rollout = Rollout(ID, names(1), policy=policy)
+    for now in (0, 100, 200):
+        publish(rollout, now)
+        rollout.note(interrupted("dev-0"), at=now + 1)
+    assert rollout.next(300) == Stop("1 of 1 devices failed, more than 0 % of 1")
+    assert rollout.summary(300).failures == {"failed: interrupted": 1}
+
+
+def test_a_device_that_has_the_lost_request_again_says_so_itself() -> None:
+    rollout = Rollout(ID, names(1), policy=Policy())
+    publish(rollout, 0)
+    assert rollout.note(interrupted("dev-0"), at=1) is Noted.NEWS
+    assert rollout.note(interrupted("dev-0"), at=2) is Noted.REPEATED
+    assert rollout.note(said("dev-0", Stage.ACCEPTED), at=3) is Noted.NEWS
+    assert rollout.devices["dev-0"].stage is Stage.ACCEPTED
+
+
+def test_retries_keep_to_the_rate() -> None:
+    policy = Policy(stages=(Fraction(100),), per_minute=2, retry_after_s=1)
+    rollout = Rollout(ID, names(3), policy=policy)
+    first = publish(rollout, 0)
+    for device in first.devices:
+        rollout.note(interrupted(device), at=1)
+    assert isinstance(rollout.next(5), Wait)
+    assert len(publish(rollout, 61).devices) == 1
+
+
+def test_publishing_again_forgets_the_retries() -> None:
+    rollout = Rollout(ID, names(1), policy=Policy(retries=0, stop_at=Fraction(100)))
+    publish(rollout, 0)
+    rollout.note(interrupted("dev-0"), at=1)
+    assert rollout.next(2) == Done()
+    rollout.again()
+    publish(rollout, 3)
+    assert rollout.devices["dev-0"].publishes == 1

@@ -9,6 +9,9 @@
 #include "client_parts.h"
 
 #define FETCH_RETRY_MS 5000u
+// A byte of the URL that is lost on the way to the modem looks like "not
+// found".
+#define REFUSALS_MAX 2u
 
 #define HTTP_OK 200u
 #define HTTP_REQUEST_TIMEOUT 408u
@@ -51,6 +54,7 @@ static void next_url(struct update_client *client, int error)
     download->is_alone = false;
     download->is_offline = false;
     download->attempts = 0;
+    download->refusals = 0;
     client->work_wait.duration_ms = 0;
     client->work = UPDATE_WORK_PREPARE;
 }
@@ -75,12 +79,11 @@ static void fetch_failed(struct update_client *client, int err, uint32_t status)
 {
     client_log(client, "download: %s, status %u", ota_status_name(err),
                (unsigned)status);
-    if (err == OTA_E_NO_FILE) {
-        client_fail(client, err);
-    } else if (err == OTA_E_CERTIFICATE ||
-               // There was room for the file that was asked for.
-               err == OTA_E_NO_SPACE ||
-               (err == OTA_E_HTTP && is_final_status(status))) {
+    if (err == OTA_E_CERTIFICATE ||
+        // There was room for the file that was asked for.
+        err == OTA_E_NO_SPACE ||
+        (err == OTA_E_HTTP && is_final_status(status) &&
+         ++client->download.refusals == REFUSALS_MAX)) {
         next_url(client, err);
     } else {
         if (is_tls_trouble(client, err, status)) {

@@ -229,13 +229,15 @@ void client_prepare(struct update_client *client)
     }
     int err = prepare(client);
     if (err != OTA_OK) {
-        if (!client_lost_modem(client, err) ||
+        (void)client_lost_modem(client, err); // found again by the link
+        if (err == OTA_E_NO_SPACE ||
             !client_may_try_again(client, PREPARE_RETRY_MS)) {
             client_fail(client, err);
         }
         return;
     }
     client->download.attempts = 0;
+    client->download.is_read_again = false;
     client->download.reported = client_percent(client);
     client_report(client, UPDATE_DOWNLOADING, OTA_OK);
     if (client->download.total != 0) {
@@ -286,6 +288,13 @@ static void finish_hash(struct update_client *client)
         client->work = UPDATE_WORK_READY;
         return;
     }
+    // Reading it back is the link's work as much as the server's.
+    if (!download->is_read_again) {
+        client_log(client, "the file reads wrong: once more");
+        client_begin_hash(client);
+        download->is_read_again = true;
+        return;
+    }
     client_log(client, "the file is not what was asked for");
     if (!download->is_kept) {
         int err = client_delete_parts(client, 0);
@@ -327,9 +336,11 @@ void client_hash(struct update_client *client)
                                     size);
         download->hashed += size;
         download->attempts = 0;
-    } else if (client_lost_modem(client, err) &&
-               client_may_try_again(client, PREPARE_RETRY_MS)) {
-        return;
+    } else {
+        (void)client_lost_modem(client, err); // found again by the link
+        if (client_may_try_again(client, PREPARE_RETRY_MS)) {
+            return;
+        }
     }
     if (err != OTA_OK) {
         client_fail(client, err);

@@ -28,7 +28,9 @@ static void finish(struct update_client *client)
     memcpy(client->last_hash, client->request.info.ebin_hash,
            sizeof client->last_hash);
     memcpy(client->last_id, client->state.id, sizeof client->last_id);
-    client->is_last_known = true;
+    // One that a reset lost is welcome as soon as it comes again.
+    client->is_last_known = client->state.stage != UPDATE_STATE_FAILED ||
+                            client->state.error != OTA_E_INTERRUPTED;
     client->is_last_forever = client->state.stage != UPDATE_STATE_FAILED;
     client->last_ms = client_now_ms(client);
     update_request_wipe(&client->request);
@@ -149,8 +151,8 @@ void client_arm(struct update_client *client)
     client->download.attempts++;
     client_wait(client, &client->work_wait, STATE_RETRY_MS,
                 client->download.attempts);
-    if (!client_lost_modem(client, err) ||
-        client->download.attempts == STATE_ATTEMPTS) {
+    (void)client_lost_modem(client, err); // found again by the link
+    if (client->download.attempts == STATE_ATTEMPTS) {
         client_fail(client, err);
     }
 }
@@ -238,14 +240,28 @@ static void repeat_last(struct update_client *client, enum update_stage stage)
     finish(client);
 }
 
+// A drive that was not there for a moment may have sent the file to the other.
+static int load_from_either(struct update_client *client)
+{
+    static const char *const drives[] = {"E:/", "F:/"};
+    struct sim7600 *modem = client->config->modem;
+    int err = update_state_load(modem, client->drive, &client->state);
+    for (size_t i = 0; i < 2 && err == OTA_E_NO_FILE; i++) {
+        if (strcmp(drives[i], client->drive) != 0) {
+            err = update_state_load(modem, drives[i], &client->state);
+            client->drive = err == OTA_OK ? drives[i] : client->drive;
+        }
+    }
+    return err;
+}
+
 // Loads the state file; false when it has to be looked at once more.
 static bool load_state(struct update_client *client)
 {
     int err = find_drive(client);
     bool has_drive = err == OTA_OK;
     if (has_drive) {
-        err = update_state_load(client->config->modem, client->drive,
-                                &client->state);
+        err = load_from_either(client);
     }
     bool is_missing = has_drive && err == OTA_E_NO_FILE;
     client->download.attempts++;

@@ -25,6 +25,8 @@
 #define LOST_RETRY_MS 20000u // all devices of a broker lose it together
 #define POWER_KEY_EVERY 2u
 #define RESTART_EVERY 6u
+#define MQTT_CLIENT_BUSY 14u
+#define MQTT_CLIENT_IN_USE 19u
 #define CHECK_MS 60000u
 #define TOPIC_SIZE (SIM7600_MQTT_TOPIC_MAX + 1u)
 
@@ -34,16 +36,25 @@ static void set_link(struct update_client *client, enum update_link link)
     client->link_wait.duration_ms = 0;
 }
 
+// The modem's own MQTT client will not let go of an earlier exchange.
+static bool is_stuck(const struct update_client *client, int err)
+{
+    uint32_t error = client->config->mqtt->error;
+    return err == OTA_E_BROKER &&
+           (error == MQTT_CLIENT_BUSY || error == MQTT_CLIENT_IN_USE);
+}
+
 // Counts a failure; the modem is restarted when there were many of them. The
 // count of one step outlives the success of the one before it, so a restart
 // does not begin the back-off anew.
 static void failed(struct update_client *client, const char *what, int err,
                    uint32_t *failures, uint32_t retry_ms)
 {
+    uint32_t restart_every = is_stuck(client, err) ? 2u : RESTART_EVERY;
     ++*failures;
     client_log(client, "%s: %s", what, ota_status_name(err));
     client_wait(client, &client->link_wait, retry_ms, *failures);
-    if (*failures % RESTART_EVERY == 0) {
+    if (*failures % restart_every == 0) {
         client_log(client, "restarting the modem");
         if (sim7600_restart(client->config->modem) == OTA_OK) {
             client->link = UPDATE_LINK_CLOSED;

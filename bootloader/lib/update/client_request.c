@@ -4,8 +4,9 @@
 // |-----------------------------------------|---------------------------------|
 // | empty: a retained one being cleared     | none                            |
 // | not what SPEC 3 says                    | refused: request, size          |
-// | too large, or lost on the UART, as any  | refused: request, without an id |
-// | message that could not be held          |                                 |
+// | lost between modem and chip, too large, | refused: link                   |
+// | too many at once (it may have been      |                                 |
+// | another message)                        |                                 |
 // | the one in work, or that just ended     | none: QoS 1 may deliver twice   |
 // | another while one is in work            | refused: busy                   |
 // | neither application nor bootloader      | refused: range                  |
@@ -158,10 +159,9 @@ void client_take_message(struct update_client *client)
         sim7600_mqtt_message(config->mqtt);
     if (config->mqtt->dropped != client->dropped) {
         client->dropped = config->mqtt->dropped;
-        client_log(client, "%u messages could not be held",
-                   (unsigned)client->dropped);
-        // The modem has acknowledged them: nobody else would tell.
-        refuse(client, OTA_E_REQUEST);
+        // It may have been a request, and the broker will not send it again.
+        memset(&client->incoming, 0, sizeof client->incoming);
+        refuse(client, OTA_E_LINK);
     }
     if (message == NULL || client->work == UPDATE_WORK_RECALL) {
         return;

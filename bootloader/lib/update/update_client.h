@@ -105,6 +105,8 @@ struct update_download {
     uint32_t variant; // of the file name
     uint32_t rounds;  // of preparation
     uint32_t attempts;
+    uint32_t refusals;  // by the server, of the present URL
+    bool is_read_again; // after a hash that was wrong
     uint32_t hash_failures;
     uint32_t reported; // percent
     uint32_t hashed;

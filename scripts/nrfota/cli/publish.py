@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from nrfota.cloud.profile import load_cloud
     from nrfota.cloud.publish import Publication
     from nrfota.cloud.publish_plan import ended_before, make_plan, new_id
+    from nrfota.cloud.publish_state import choosing
     from nrfota.errors import OtaError
 
     _check(args)
@@ -51,23 +52,28 @@ def run(args: argparse.Namespace) -> int:
         else:
             print(f"{ended.id} is {ended.end} already, and its ota.json is gone")
         return 0
-    plan = make_plan(
-        wish, cloud=cloud, fresh_id=lambda version: new_id(version, now=time.time())
-    )
     options = _options(args)
-    _check_following(args, plan, cloud)
-    notices = _operator_notices(plan, cloud)
-    if args.dry_run:
-        for line in plan_lines(plan, cloud=cloud, upload=options.upload):
-            print(line)
-        return 0
     with PublishView(quiet=args.json) as view:
+        with choosing(wish.folder):
+            plan = make_plan(
+                wish,
+                cloud=cloud,
+                fresh_id=lambda version: new_id(version, now=time.time()),
+            )
+            _check_following(args, plan, cloud)
+            notices = _operator_notices(plan, cloud)
+            if args.dry_run:
+                for line in plan_lines(plan, cloud=cloud, upload=options.upload):
+                    print(line)
+                return 0
+            publication = Publication(
+                plan, options=options, ports=_ports(args, plan, cloud), view=view
+            )
+            publication.begin()
         view.note(f"request {plan.id}, version {plan.identity.version}")
         for notice in notices:
             view.note(notice)
-        end = Publication(
-            plan, options=options, ports=_ports(args, plan, cloud), view=view
-        ).run()
+        end = publication.run()
     if args.json:
         import json
 
@@ -99,17 +105,20 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("expected --cloud: broker, topics and certificates")
     if not (args.to or args.no_upload or args.abort):
         raise UsageError("expected --to, or --no-upload when the file is there already")
-    for name in ("stages", "soak", "rate"):
+    for name in ("stages", "soak", "rate", "retries", "retry_after"):
         if args.group and args.via != "aws-job" and getattr(args, name) is not None:
-            raise UsageError(f"--{name}: a group gets one message, without stages")
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option}: a group gets one message, without stages")
     if args.no_upload and args.force:
         raise UsageError("--force: there is nothing to overwrite with --no-upload")
     if args.no_follow and args.timeout is not None:
         raise UsageError("--timeout: there is nothing to wait for with --no-follow")
     if args.via == "aws-job" and args.republish:
         raise UsageError("--republish: a job is not repeated; begin one with --id")
-    if args.abort and args.republish:
-        raise UsageError("expected --abort or --republish, got both")
+    for name in ("republish", "dry_run"):
+        if args.abort and getattr(args, name):
+            option = name.replace("_", "-")
+            raise UsageError(f"expected --abort or --{option}, got both")
     if args.via != "aws-job":
         for name in ("rate_growth", "job_timeout"):
             if getattr(args, name) is not None:
@@ -120,9 +129,15 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(
             "--via aws-job: AWS does the rollout; use --rate, not --stages"
         )
-    from nrfota.cloud.aws_job import parse_job_rate
+    if args.retries is not None or args.retry_after is not None:
+        raise UsageError(
+            "--via aws-job: AWS keeps the job for a device that lost it; "
+            "--retries is for the other ways"
+        )
+    from nrfota.cloud.aws_job import check_job_timeout, parse_job_rate
 
     parse_job_rate(args.rate, args.rate_growth)
+    check_job_timeout(args.job_timeout)
 
 
 def _check_following(args: argparse.Namespace, plan: Plan, cloud: CloudProfile) -> None:
@@ -214,6 +229,8 @@ def _policy(args: argparse.Namespace, *, one_stage: bool) -> Policy:
         soak_s=args.soak,
         silent_after_s=silent,
         per_minute=None if one_stage else args.rate,
+        retries=0 if one_stage else 3 if args.retries is None else args.retries,
+        retry_after_s=MINUTE_S if args.retry_after is None else args.retry_after,
     )
 
 

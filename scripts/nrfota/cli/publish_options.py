@@ -31,6 +31,13 @@ def _count(text: str) -> int:
     return value
 
 
+def _retries(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"expected 0 to 100, got '{text}'")
+    return value
+
+
 def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
     """Adds the options."""
     what = parser.add_argument_group("what")
@@ -177,6 +184,21 @@ def _add_rollout(parser: argparse.ArgumentParser) -> None:
             "a device without a word for so long is given up: failed when it had "
             "answered before, else not counted (60; a job: never)"
         ),
+    )
+    rollout.add_argument(
+        "--retries",
+        metavar="N",
+        type=_retries,
+        help=(
+            "publish up to N times again to a device that lost the request, by a "
+            "reset for example (3; a group, a job: never)"
+        ),
+    )
+    rollout.add_argument(
+        "--retry-after",
+        metavar="MINUTES",
+        type=_minutes,
+        help="after so long (1)",
     )
     rollout.add_argument(
         "--rate",

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("waiting", "published", "accepted", "downloading", "downloaded"),
-    *("updating", "confirmed", "already", "rolled_back", "refused", "failed"),
+    *("updating", "interrupted", "confirmed", "already"),
+    *("rolled_back", "refused", "failed"),
 )
 LINE_EVERY_S = 10.0
 DRAW_EVERY_S = 0.9

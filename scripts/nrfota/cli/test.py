@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
         metavar="NAME",
         nargs="+",
         default=[],
-        help="only these (all)",
+        help="only these (all; with every cut all but rollback-parts)",
     )
     add(
         "--cuts",
@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser, config: Config) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the campaign; 1 when a case was lost."""
     from nrfota.build import BuildRequest
-    from nrfota.campaign import STORIES, Maker
+    from nrfota.campaign import LONG_STORIES, STORIES, Maker
     from nrfota.campaign_build import build_firmware
     from nrfota.cli.test_view import View
     from nrfota.outputs import Output, write_outputs
@@ -88,31 +88,37 @@ def run(args: argparse.Namespace) -> int:
         Options,
         fault_names,
         run_campaign,
-        scenario_name,
     )
 
-    names = args.scenario or list(STORIES)
-    if "[" in args.cuts:
-        names = [scenario_name(args.cuts)]
+    seed, named = _check(args)
+    faults = fault_names(args.faults)
+    names = (
+        named
+        or args.scenario
+        or [
+            name for name in STORIES if args.cuts != "every" or name not in LONG_STORIES
+        ]
+    )
+    Maker.check(names)
     firmware = build_firmware(
         BuildRequest(build_dir=args.build_dir, board=args.board, layout=args.layout),
         image_size=args.image_size,
     )
-    maker = Maker(firmware, seed=args.seed)
+    maker = Maker(firmware, seed=seed)
     stories = [maker.make(name) for name in names]
     with View(quiet=args.json == "-") as view:
         reports = run_campaign(
             stories,
             Options(
                 cuts=args.cuts,
-                depth=1 if "[" in args.cuts else args.depth,
-                faults=fault_names(args.faults),
-                seed=args.seed,
+                depth=args.depth,
+                faults=faults,
+                seed=seed,
                 jobs=args.jobs,
             ),
             progress=view.progress,
         )
-    view.table(reports)
+    view.table(reports, image_size=args.image_size)
     if args.json:
         _write_json(args.json, reports)
     if args.report:
@@ -120,7 +126,39 @@ def run(args: argparse.Namespace) -> int:
 
         text = to_html([report.chapter() for report in reports])
         write_outputs([Output(args.report, text.encode())])
-    return 1 if any(report.lost for report in reports) else 0
+    return 1 if any(report.lost or not report.complete for report in reports) else 0
+
+
+def _check(args: argparse.Namespace) -> tuple[int, list[str]]:
+    """The seed and, with a case's name, its scenario; UsageError before any work."""
+    from nrfota.errors import UsageError
+    from nrfota.runners.campaign import case_of
+
+    if args.jobs < 1:
+        raise UsageError(f"jobs: expected at least 1 process, got {args.jobs}")
+    if args.seed < 0:
+        raise UsageError(f"seed: expected a number from 0, got {args.seed}")
+    if "[" not in args.cuts:
+        number = int(args.cuts) if args.cuts.isascii() and args.cuts.isdigit() else 0
+        if args.cuts not in ("none", "every") and number < 1:
+            raise UsageError(
+                "cuts: expected none, every, a number from 1 or a case's name, got "
+                f"'{args.cuts}'"
+            )
+        if args.depth == 2 and args.cuts == "none":
+            raise UsageError("--depth 2: expected cuts to make pairs of, got none")
+        return args.seed, []
+    scenario, seed = case_of(args.cuts)
+    if args.depth == 2 or args.faults != ["none"]:
+        raise UsageError(
+            "a case's name says all of it: expected no --depth and no --faults with it"
+        )
+    if args.scenario not in ([], [scenario]):
+        raise UsageError(
+            f"the case is of the scenario '{scenario}', got --scenario "
+            f"{' '.join(args.scenario)}"
+        )
+    return seed, [scenario]
 
 
 def _write_json(target: str, reports: list[Report]) -> None:

@@ -67,11 +67,20 @@ class View:
             self._task = self._bar.add_task("cases", total=total, lost=0)
         self._bar.update(self._task, completed=done, lost=lost)
 
-    def table(self, reports: list[Report]) -> None:
+    def table(self, reports: list[Report], *, image_size: int) -> None:
         """One line per scenario, then the names of the lost cases."""
         if self._quiet:
             return
-        head = ("scenario", "operations", "cases", "runs", "lost", "slowest", "ends")
+        head = (
+            "scenario",
+            "operations",
+            "cases",
+            "runs",
+            "lost",
+            "slowest",
+            "cpu",
+            "ends",
+        )
         rows = [head]
         for report in reports:
             data = report.as_json()
@@ -86,13 +95,14 @@ class View:
                     str(report.runs),
                     str(data["lost"]),
                     f"{data['recovery_ms_max'] / 1000:.1f} s",
+                    f"{report.cpu_s:.0f} s",
                     ends,
                 )
             )
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = [
-                cell.ljust(width) if at in (0, 6) else cell.rjust(width)
+                cell.ljust(width) if at in (0, 7) else cell.rjust(width)
                 for at, (cell, width) in enumerate(zip(row, widths, strict=True))
             ]
             print("  ".join(cells).rstrip())
@@ -101,7 +111,17 @@ class View:
             print(f"lost: {result.id}\n      {result.lost}")
         if len(lost) > _SHOWN_LOST:
             print(f"... and {len(lost) - _SHOWN_LOST} more (--json names them all)")
+        if not all(report.complete for report in reports):
+            print("interrupted: these are the cases judged until then")
+        if lost:
+            print(
+                f"one again: west ota-test --image-size {image_size} --cuts "
+                f"'{lost[0].id}'"
+            )
         seconds = time.monotonic() - self._began
+        cpu_s = sum(report.cpu_s for report in reports)
         print(
-            f"seed {reports[0].seed}, {seconds:.0f} s" if reports else "nothing to do"
+            f"seed {reports[0].seed}, {seconds:.0f} s, processor time {cpu_s:.0f} s"
+            if reports
+            else "nothing to do"
         )

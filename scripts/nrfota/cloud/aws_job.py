@@ -34,6 +34,7 @@ STAGES = {
     "CANCELED": Stage.FAILED,
 }
 MAX_RATE = 1000
+MAX_TIMEOUT_MINUTES = 10_080
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,14 @@ class JobRate:
         return found
 
 
+def check_job_timeout(minutes: int | None) -> None:
+    """`--job-timeout`; raises UsageError."""
+    if minutes is not None and minutes > MAX_TIMEOUT_MINUTES:
+        raise UsageError(
+            f"--job-timeout: a job takes at most {MAX_TIMEOUT_MINUTES}, got {minutes}"
+        )
+
+
 def parse_job_rate(per_minute: int | None, growth: str | None) -> JobRate:
     """`--rate` and `--rate-growth`; raises UsageError."""
     if per_minute is not None and per_minute > MAX_RATE:
@@ -69,9 +78,9 @@ def parse_job_rate(per_minute: int | None, growth: str | None) -> JobRate:
         parsed = (int(base), float(factor), int(succeeded))
     except ValueError:
         parsed = (0, 0.0, 0)
-    if not (1 <= parsed[0] <= MAX_RATE and 1 < parsed[1] <= 5 and parsed[2] >= 1):
+    if not (1 <= parsed[0] <= MAX_RATE and 1.1 <= parsed[1] <= 5 and parsed[2] >= 1):
         raise UsageError(
-            "--rate-growth: expected BASE 1..1000, FACTOR above 1 to 5, SUCCEEDED 1 or "
+            "--rate-growth: expected BASE 1..1000, FACTOR 1.1 to 5, SUCCEEDED 1 or "
             f"more, like 10,2,50, got '{growth[:40]}'"
         )
     return JobRate(per_minute, parsed)

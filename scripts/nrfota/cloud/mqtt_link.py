@@ -197,8 +197,6 @@ class MqttLink:
 
     def close(self, *, forget: bool) -> None:
         """Ends the connection, and the session with it when told so."""
-        if forget and self._online:
-            self._client.unsubscribe(self._filter)
         self._stop()
         if forget:
             self._remove_session()

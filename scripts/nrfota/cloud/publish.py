@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nrfota.cloud.fetch import Checked
 from nrfota.cloud.keys import destroy
@@ -34,7 +35,7 @@ from nrfota.errors import FormatError, UsageError
 
 # Devices published to before reports are looked at again: a stop comes in time, and
 # the broker's queue for us stays short.
-BATCH = 200
+BATCH = 100
 # Delivered messages that may wait for their note.
 NOTE_EVERY = 20
 # How long a rollout rests between two looks at all its devices, at least: with a
@@ -44,7 +45,8 @@ LOOK_EVERY_S = 0.5
 CHECK_EVERY_S = 600.0
 # Reports that were kept for us come within this after a new start.
 SETTLE_S = 1.0
-MAX_SETTLE_S = 60.0
+# Between two parts of a stage: brokers queue a thousand messages or so for a client.
+QUIET_S = 0.05
 
 
 class Publication:
@@ -71,11 +73,18 @@ class Publication:
         self._announced = -1
         self._more = False
 
-    def run(self) -> End:
-        """Does what is left to do."""
+    def begin(self) -> None:
+        """Takes the rollout's files, so that no other run has them."""
         self._files.open()
         try:
             self._state = self._load()
+        except BaseException:
+            self._files.close()
+            raise
+
+    def run(self) -> End:
+        """Does what is left to do, after `begin`."""
+        try:
             if self._state.end:
                 self._destroy()
                 return self._ended(self._state.end, "")
@@ -148,11 +157,7 @@ class Publication:
     def _roll(self, sender: Sender, reports: Reports) -> End:
         started = self._ports.now()
         if self._state.published:
-            # Not for ever: some fleets never stop talking.
-            while self._ports.now() - started < MAX_SETTLE_S and (
-                arrivals := reports.receive(SETTLE_S)
-            ):
-                self._take(arrivals, reports)
+            self._drain(reports, quiet_s=SETTLE_S, most_s=30.0)
         if self._options.abort:
             sender.stop("aborted by the operator")
             return self._ended("aborted", "by the operator")
@@ -170,9 +175,19 @@ class Publication:
                 rest_s = max(LOOK_EVERY_S, 4 * (time.perf_counter() - begin))
                 if end is not None:
                     return end
-            arrivals = reports.receive(0.0 if self._more else LOOK_EVERY_S)
-            if arrivals:
+            if self._more:
+                self._drain(reports, quiet_s=QUIET_S, most_s=5.0)
+            elif arrivals := reports.receive(LOOK_EVERY_S):
                 self._take(arrivals, reports)
+
+    def _drain(self, reports: Reports, *, quiet_s: float, most_s: float) -> None:
+        """Takes what is waiting; not for ever, since some fleets never stop talking."""
+        begin = self._ports.now()
+        while self._ports.now() - begin < most_s:
+            arrivals = reports.receive(quiet_s)
+            if not arrivals:
+                return
+            self._take(arrivals, reports)
 
     def _look(
         self, sender: Sender, now: float, started: float, reports: Reports
@@ -212,9 +227,7 @@ class Publication:
 
     def _republish(self) -> None:
         """Those that did not succeed get it again, in their stages."""
-        for device in self._rollout.devices.values():
-            if not device.succeeded:
-                device.published_at = device.heard_at = device.report = None
+        self._rollout.again()
         self._options = Options(**{**vars(self._options), "republish": False})
         self._state.group_at = None
 
@@ -306,6 +319,8 @@ class Publication:
         report = Report.unpack(arrival.payload)
         if self._plan.topics.device_of_report(arrival.topic) != report.device:
             raise FormatError("report: topic and device differ")
+        if self._rollout.misses_it(report):
+            return replace(report, id=self._plan.id)
         mine = report.id == self._plan.id
         # A request that cannot be read has no target.
         targets = (

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,7 @@ class State:
     started_at: float
     uploads: dict[str, str] = field(default_factory=dict)  # where -> SHA-256
     published: bool = False  # something has been
-    job: str = ""  # ARN of an AWS IoT job
-    group_at: float | None = None  # when a group's one message was published
+    group_at: float | None = None  # when a group's message, or the job, went out
     end: str = ""  # complete or aborted; empty while it can go on
     keys: str = "kept"
 
@@ -87,6 +87,22 @@ class State:
             raise FormatError(
                 f"{source}: expected the state of a rollout, got something else"
             ) from None
+
+
+@contextmanager
+def choosing(folder: Path) -> Iterator[None]:
+    """Two runs that begin at once do not both begin a rollout: one waits here until
+    the other has noted its own. The lock is on the package itself."""
+    try:
+        handle = os.open(folder / "ota.ebin", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # whoever needs the file says so
+        yield
+        return
+    try:
+        _lock(handle, wait=True)
+        yield
+    finally:
+        os.close(handle)
 
 
 class StateFiles:
@@ -218,13 +234,13 @@ def id_of(path: Path) -> str:
     return path.name.removeprefix(PREFIX).removesuffix(".json")
 
 
-def _lock(handle: int) -> bool:
+def _lock(handle: int, *, wait: bool = False) -> bool:
     try:
         from fcntl import LOCK_EX, LOCK_NB, flock
     except ImportError:  # Windows: no lock
         return True
     try:
-        flock(handle, LOCK_EX | LOCK_NB)
+        flock(handle, LOCK_EX if wait else LOCK_EX | LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:  # a file system without locks

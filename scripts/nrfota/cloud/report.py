@@ -53,6 +53,7 @@ class Stage(StrEnum):
 
 FINAL = frozenset((Stage.CONFIRMED, Stage.ROLLED_BACK, Stage.REFUSED, Stage.FAILED))
 WITH_REASON = FINAL - {Stage.CONFIRMED}
+LOST = frozenset(((Stage.FAILED, "interrupted"), (Stage.REFUSED, "link")))
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ class Report:
     def runs_it(self) -> bool:
         """Whether the device refused because it runs this very image already."""
         return self.stage is Stage.REFUSED and self.reason == SAME
+
+    @property
+    def lost_it(self) -> bool:
+        """Whether the request is gone and the update has not begun: by a reset, or
+        by a byte on the way from the modem."""
+        return (self.stage, self.reason) in LOST
 
     @classmethod
     def unpack(cls, data: bytes) -> Report:

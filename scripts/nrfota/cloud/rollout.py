@@ -12,6 +12,9 @@ Rule 3: a device is settled with its final report, or when it has been silent fo
 Rule 4: failed devices are compared with those published, less the ones that never
         answered; fewer than `min_sample` count as that many.
 Rule 5: a stage in which everybody settled, and nobody ever confirmed, leads to none.
+Rule 6: a device that lost its request, by a reset or on the way from the modem, says
+        so. That is no fault of the version: it gets the request again, a few times,
+        and counts as failed only after the last of them.
 
     rollout = Rollout("fw7-...", devices, policy=Policy())
     match rollout.next(now):
@@ -22,6 +25,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +49,8 @@ class Policy:
     soak_s: float | None = None
     silent_after_s: float = 60 * MINUTE_S
     per_minute: int | None = None
+    retries: int = 3  # of a request that was lost
+    retry_after_s: float = MINUTE_S
 
 
 @dataclass(slots=True)
@@ -54,6 +60,7 @@ class DeviceState:
     published_at: float | None = None
     heard_at: float | None = None
     report: Report | None = None
+    publishes: int = 0
 
     @property
     def stage(self) -> Stage | None:
@@ -200,6 +207,13 @@ class Rollout:
             if state.published_at is not None:
                 state.heard_at = state.report = None
             state.published_at = at
+            state.publishes += 1
+
+    def again(self) -> None:
+        """Those that did not succeed shall get it once more, in their stages."""
+        for device, state in self.devices.items():
+            if not state.succeeded:
+                self.devices[device] = DeviceState()
 
     def note(self, report: Report, *, at: float) -> Noted:
         """Takes a report in; the final one wins, and confirmed over all."""
@@ -207,14 +221,27 @@ class Rollout:
         if state is None:
             if self.known:
                 return Noted.STRANGER
-            state = self.devices[report.device] = DeviceState(published_at=at)
+            state = self.devices[report.device] = DeviceState()
         if state.published_at is None:
             state.published_at = at  # it has the message, so it was published
+            state.publishes += 1
         state.heard_at = max(at, state.heard_at or at)
         if not _replaces(report, state.report):
             return Noted.REPEATED
         state.report = report
         return Noted.NEWS
+
+    def misses_it(self, report: Report) -> bool:
+        """Whether a report without an id, of a request that could not be read, is
+        about this one: the device was published to and has not answered."""
+        state = self.devices.get(report.device)
+        return (
+            not report.id
+            and report.lost_it
+            and state is not None
+            and state.published_at is not None
+            and state.report is None
+        )
 
     def next(self, now: float) -> Step:
         """What to do now."""
@@ -229,6 +256,9 @@ class Rollout:
             return self._publish(missing, stage, now)
         last = stage == len(self.counts) - 1
         turn = self.order[: self.counts[stage]]
+        robbed = tuple(device for device in turn if self._retry_at(device) <= now)
+        if robbed:
+            return self._publish(robbed, stage, now)
         if all(self.is_settled(device, now) for device in turn):
             if last:
                 return Done()
@@ -242,7 +272,18 @@ class Rollout:
 
     def is_settled(self, device: str, now: float) -> bool:
         """Whether no more is expected of it."""
+        if self.gets_it_again(device):
+            return False
         return self.devices[device].is_final or self.is_silent(device, now)
+
+    def gets_it_again(self, device: str) -> bool:
+        """Whether it lost the request, and there are retries left."""
+        state = self.devices[device]
+        return (
+            state.report is not None
+            and state.report.lost_it
+            and state.publishes <= self.policy.retries
+        )
 
     def is_silent(self, device: str, now: float) -> bool:
         """Whether it has been published to and says nothing (any more)."""
@@ -252,11 +293,6 @@ class Rollout:
             and not state.is_final
             and now - state.last_at >= self.policy.silent_after_s
         )
-
-    def stage_of(self, device: str) -> int:
-        """The stage that a device belongs to, from 0."""
-        place = self.order.index(device)
-        return next(n for n, count in enumerate(self.counts) if place < count)
 
     def summary(self, now: float, *, stage: int | None = None) -> Summary:
         """Counts over all devices, or over those that one stage adds."""
@@ -271,6 +307,8 @@ class Rollout:
                 stages["waiting"] += 1
             elif state.report is None:
                 stages["published"] += 1
+            elif self.gets_it_again(name):
+                stages["interrupted"] += 1
             elif state.report.runs_it:
                 stages["already"] += 1
             else:
@@ -282,7 +320,7 @@ class Rollout:
         return Summary(
             total=len(found),
             published=sum(s.published_at is not None for s in found.values()),
-            settled=sum(s.is_final for s in found.values()) + len(silent),
+            settled=sum(self.is_settled(name, now) for name in found),
             succeeded=sum(s.succeeded for s in found.values()),
             failed=failures.total(),
             unheard=len(unheard),
@@ -324,6 +362,12 @@ class Rollout:
             return Wait(recent[-limit] + MINUTE_S)
         return Publish(missing[:room], stage)
 
+    def _retry_at(self, device: str) -> float:
+        """When it gets the request again; infinite when it does not."""
+        if not self.gets_it_again(device):
+            return math.inf
+        return self.devices[device].last_at + self.policy.retry_after_s
+
     def _anybody_succeeded(self) -> bool:
         return any(state.succeeded for state in self.devices.values())
 
@@ -342,7 +386,11 @@ class Rollout:
             if silent and state.report is None:
                 continue
             base += 1
-            failed += silent or (state.is_final and not state.succeeded)
+            failed += silent or (
+                state.is_final
+                and not state.succeeded
+                and not self.gets_it_again(device)
+            )
         sample = max(base, min(self.policy.min_sample, len(self.devices)))
         if not failed or Fraction(100 * failed, sample) <= self.policy.stop_at:
             return ""
@@ -355,7 +403,10 @@ class Rollout:
         self, turn: tuple[str, ...], soaked_at: float | None, now: float
     ) -> float | None:
         times = [
-            self.devices[device].last_at + self.policy.silent_after_s
+            min(
+                self._retry_at(device),
+                self.devices[device].last_at + self.policy.silent_after_s,
+            )
             for device in turn
             if not self.is_settled(device, now)
         ]
@@ -367,6 +418,8 @@ class Rollout:
 def _replaces(new: Report, old: Report | None) -> bool:
     if old is None:
         return True
+    if old.lost_it:
+        return new != old  # it has the request again
     if new.stage.is_final and old.stage.is_final:
         return old.stage is not Stage.CONFIRMED and new != old
     if new.stage is old.stage is Stage.DOWNLOADING:

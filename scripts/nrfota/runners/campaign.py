@@ -11,6 +11,7 @@ import os
 import random
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from vboard.campaign.case import Case
     from vboard.campaign.judge import Result
     from vboard.campaign.plan import Group
-    from vboard.campaign.pool import Work
+    from vboard.campaign.pool import Ran, Work
     from vboard.campaign.record import Recording
     from vboard.campaign.scenario import Scenario
 
@@ -54,6 +55,8 @@ class Report:
     seed: int
     operations: int = 0
     runs: int = 0
+    cpu_s: float = 0.0  # processor time of all processes
+    complete: bool = True  # not interrupted
     results: list[Result] = field(default_factory=list)
     recording: Recording | None = None
 
@@ -100,6 +103,8 @@ class Report:
             "operations": self.operations,
             "cases": sum(result.count for result in self.results),
             "runs": self.runs,
+            "complete": self.complete,
+            "cpu_s": round(self.cpu_s, 1),
             "fired": sum(result.fired for result in self.results),
             "outcomes": outcomes,
             "recovery_ms_max": max(
@@ -123,7 +128,14 @@ Progress = Callable[[int, int, int], None]  # done, total, lost
 def scenario_of(story: Story) -> Scenario:
     """The story in the judge's terms."""
     _need_vboard()
-    from vboard.campaign.scenario import Bounds, Image, Region, Scenario, Secret
+    from vboard.campaign.scenario import (
+        Bounds,
+        Image,
+        Protected,
+        Region,
+        Scenario,
+        Secret,
+    )
 
     layout = story.layout
     app, bootloader = layout.flash_region("app"), layout.flash_region("bootloader")
@@ -180,6 +192,16 @@ def scenario_of(story: Story) -> Scenario:
         ),
         bounds=Bounds(settle_ms=story.settle_ms),
         trial_cycles=story.trial_cycles,
+        protected=tuple(
+            Protected(
+                name=region.name,
+                start=region.start,
+                size=region.size,
+                perm=region.protect.perm,
+            )
+            for region in layout.flash_regions
+            if region.protect.perm
+        ),
         console_uart=story.wiring.console.uart,
         modem_uart=story.wiring.modem.uart,
         modem_key=story.wiring.modem.pwrkey,
@@ -192,7 +214,7 @@ def run_campaign(
 ) -> list[Report]:
     """Runs everything. An uncut run that goes wrong is a lost case, too.
 
-    OtaError when a case or a fault makes no sense.
+    OtaError when a case or a fault makes no sense. Ctrl-C ends it with what there is.
     """
     _need_vboard()
     from vboard.campaign.case import Case
@@ -208,6 +230,7 @@ def run_campaign(
         for story in stories:
             report = Report(scenario=story.name, seed=options.seed)
             reports.append(report)
+            since = time.process_time()
             try:
                 recording = _record(story, seed=options.seed)
             except RecordError as error:
@@ -221,6 +244,7 @@ def run_campaign(
             report.operations = len(recording.operations)
             groups = group_cases(recording, _cases(recording, options))
             work.append(Work(recording, tuple(groups)))
+            report.cpu_s += time.process_time() - since
         used = [index for index, item in enumerate(work) if item is not None]
         todo = [item for item in work if item is not None]
         total = sum(len(group.cases) for item in todo for group in item.groups)
@@ -229,23 +253,25 @@ def run_campaign(
         if options.depth == 2:
             verdicts, total = _pairs(todo, options)
         progress(0, total, 0)
-        for index, results in verdicts:
-            report = reports[used[index]]
-            report.results += results
-            report.runs += 1
-            done += len(results) if options.depth == 1 else 1
-            lost += sum(bool(result.lost) for result in results)
+        for ran in verdicts:
+            report = reports[used[ran.index]]
+            report.cpu_s += ran.cpu_s
+            report.results += ran.results
+            report.runs += bool(ran.results)
+            done += len(ran.results) if options.depth == 1 else 1
+            lost += sum(bool(result.lost) for result in ran.results)
             progress(done, total, lost)
             if options.stop_at and lost >= options.stop_at:
                 break
     except VboardError as error:
         raise OtaError(str(error)) from error
+    except KeyboardInterrupt:  # what was judged is worth having
+        for report in reports:
+            report.complete = False
     return reports
 
 
-def _pairs(
-    work: Sequence[Work], options: Options
-) -> tuple[Iterator[tuple[int, list[Result]]], int]:
+def _pairs(work: Sequence[Work], options: Options) -> tuple[Iterator[Ran], int]:
     """Verdicts on pairs of cuts, and how many first cuts there are.
 
     A number of cuts is the number of pairs: ten second cuts for each first one.
@@ -331,15 +357,16 @@ def fault_names(chosen: Sequence[str]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def scenario_name(case_id: str) -> str:
-    """The scenario that a case belongs to; UsageError for what is not a name."""
+def case_of(case_id: str) -> tuple[str, int]:
+    """Scenario and seed of a case; UsageError for what is not a name."""
     _need_vboard()
     from vboard.campaign.case import CaseError, parse_case
 
     try:
-        return parse_case(case_id).scenario
+        case = parse_case(case_id)
     except CaseError as error:
         raise UsageError(str(error)) from None
+    return case.scenario, case.seed
 
 
 def _need_vboard() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from vboard.campaign.case import Case, CaseError
 from vboard.campaign.faults import is_passing, parse_faults
-from vboard.campaign.power import Operation, Start, state_after_cut
+from vboard.campaign.power import Operation, Start, StateKey, state_after_cut
 from vboard.campaign.record import Recorder, Recording, begin, finish
 from vboard.campaign.rig import Rig
 from vboard.nv import NvMemory
@@ -33,6 +33,14 @@ class Result:
     count: int = 1  # cases that this stands for, when they are not listed one by one
 
 
+class _Met(Exception):
+    """A run has become one that was judged already."""
+
+    def __init__(self, case: Case, result: Result) -> None:
+        super().__init__(case.id)
+        self.case, self.result = case, result
+
+
 class Judge:
     """Judges cases of one recorded scenario on one rig."""
 
@@ -40,12 +48,18 @@ class Judge:
         self.rig = rig
         self.recording = recording
         self.scratch = NvMemory()
+        self._keys = StateKey()
+        # Where runs met others: what they were then, and how they ended.
+        self._judged: dict[object, tuple[Case, Result]] = {}
+        self._meeting: object = None
+        self._page_of_cut: int | None = None
         self._recovery: tuple[Case, tuple[Operation, ...]] | None = None
 
     def start_of(self, case: Case) -> Start:
         """Where the case starts: the factory, or after its (last) cut."""
         start = self.recording.start
         operations = self.recording.operations
+        self._page_of_cut = None
         for index, cut in enumerate(case.cuts):
             if index:
                 operations = self.operations_from(start, case)
@@ -55,6 +69,7 @@ class Judge:
                     f"case {case.id}: there is no {cut.kind.value} with number "
                     f"{cut.operation} in this run"
                 )
+            self._page_of_cut = operation.page
             start = Start(
                 nv=state_after_cut(self.scratch, operation, cut.when, case.seed),
                 modem=operation.modem if case.modem == "kept" else None,
@@ -67,7 +82,7 @@ class Judge:
         first = replace(case, cuts=case.cuts[:1])
         if self._recovery is None or self._recovery[0] != first:
             with Recorder(self.rig) as recorder:
-                self._run(start, first)
+                self._run(start, first, whole=True)
             self._recovery = (first, tuple(recorder.operations))
         return self._recovery[1]
 
@@ -75,7 +90,11 @@ class Judge:
         """Runs the case; HiddenPageTouched when page `hidden` matters."""
         start = self.start_of(case)
         rig = self.rig
-        label, fired, recovery_ns = self._run(start, case, hidden=hidden)
+        self._meeting = None
+        try:
+            label, fired, recovery_ns = self._run(start, case, hidden=hidden)
+        except _Met as met:
+            return self.like(case, met.case, met.result)
         before = self.recording.start.nv.wear
         wear = {
             page: now - then
@@ -92,7 +111,32 @@ class Judge:
             fired=fired,
             modem_touched=rig.modem_touched,
         )
-        return replace(result, lost=self.verdict(case, result))
+        result = replace(result, lost=self.verdict(case, result))
+        if self._meeting is not None:
+            self._judged[self._meeting] = case, result
+        return result
+
+    def _watch(self, start: Start, case: Case) -> None:
+        """Lets the run end where it has become one that was judged.
+
+        That may be when the page that was cut is erased: from then on nothing tells
+        the two apart if everything else is the same.
+        """
+        page = self._page_of_cut
+        if page is None or case.faults:
+            return
+        rest = (
+            (page, self._keys.but_page(start.nv, page)),
+            (start.modem, tuple(sorted(start.files.items())), case.seed),
+        )
+
+        def check(state: object) -> None:
+            self._meeting = rest, state
+            known = self._judged.get(self._meeting)
+            if known is not None:
+                raise _Met(*known)
+
+        self.rig.watch_erase(page, check)
 
     def verdict(self, case: Case, result: Result) -> str:
         """Why the case is lost, or ""; `result` may be that of an equal case."""
@@ -109,14 +153,24 @@ class Judge:
         return ""
 
     def _run(
-        self, start: Start, case: Case, *, hidden: int | None = None
+        self,
+        start: Start,
+        case: Case,
+        *,
+        hidden: int | None = None,
+        whole: bool = False,
     ) -> tuple[str, int, int]:
-        """Outcome, how often a fault happened, and the time that recovery took."""
+        """Outcome, how often a fault happened, and the time that recovery took.
+
+        A `whole` run does not end where it becomes another.
+        """
         rig = self.rig
         faults = parse_faults(case.faults or rig.scenario.faults)
         if case.cuts:
             rig.power_on(start, faults=faults, seed=case.seed)
             rig.hide(hidden)
+            if hidden is None and not whole:
+                self._watch(start, case)
         else:
             begin(rig, start, faults=faults, seed=case.seed)
         label = finish(rig)

@@ -8,7 +8,10 @@ Rule 2: cases that differ in one page only are one run if that run erases the pa
         and the first access to it makes all of them runs of their own.
 Rule 3: cases that differ in what the modem does are one run if that run has no use for
         the modem: it neither speaks to it nor presses its key.
-Rule 4: every case keeps its own name and its own verdict; only the run is shared.
+Rule 4: a run ends early when the page that was cut is erased and everything else is
+        as it was at that moment of a run that was judged: CPU, RAM, time, and every
+        access to a register so far.
+Rule 5: every case keeps its own name and its own verdict; only the run is shared.
 """
 
 from __future__ import annotations

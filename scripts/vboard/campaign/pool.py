@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
+import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,18 @@ class Work:
 
     recording: Recording
     groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run: index into the work, verdicts, processor time.
+
+    No results: its cases are not one run after all, and follow one by one.
+    """
+
+    index: int
+    results: list[Result]
+    cpu_s: float
 
 
 class _Here:
@@ -61,13 +75,13 @@ def judge_group(judge: Judge, group: Group) -> list[Result] | None:
         return None
     if group.no_modem and result.modem_touched:
         return None
+    if group.hidden is not None and judge.rig.is_hidden:
+        return None  # what is in the page stays, and differs
     return [judge.like(case, group.first, result) for case in group.cases]
 
 
-def run_all(
-    work: Sequence[Work], *, jobs: int, chunk: int = 4
-) -> Iterator[tuple[int, list[Result]]]:
-    """Verdicts as they come: index into `work`, results of one run.
+def run_all(work: Sequence[Work], *, jobs: int, chunk: int = 4) -> Iterator[Ran]:
+    """Verdicts as they come.
 
     First what needs a page hidden, then what may not need the modem, then the rest.
     """
@@ -81,12 +95,11 @@ def run_all(
         for stage in range(3):
             split: list[_Task] = []
             _Here.work, _Here.tasks = tuple(work), tasks
-            for number, results in _map(len(tasks), jobs, chunk, base, _run):
+            for number, results, cpu_s in _map(len(tasks), jobs, chunk, base, _run):
                 index, group = tasks[number]
                 if results is None:
                     split += [(index, part) for part in group.parts]
-                else:
-                    yield index, results
+                yield Ran(index, results or [], cpu_s)
             tasks = split
             if stage == 0:
                 tasks = _without_modem(rest + split, len(work))
@@ -113,7 +126,7 @@ def _without_modem(tasks: Sequence[_Task], count: int) -> list[_Task]:
 
 def run_pairs(
     work: Sequence[tuple[Recording, Sequence[Case]]], *, jobs: int, sample: int = 0
-) -> Iterator[tuple[int, list[Result]]]:
+) -> Iterator[Ran]:
     """Verdicts on pairs of cuts: each first case with every second cut.
 
     With `sample`, so many second cuts of each.
@@ -128,14 +141,14 @@ def run_pairs(
     _Here.sample = sample
     try:
         count = len(_Here.tasks)
-        for number, results in _map(count, jobs, 1, base, _run_pairs):
-            assert results is not None
-            yield _Here.tasks[number][0], results
+        for number, results, cpu_s in _map(count, jobs, 1, base, _run_pairs):
+            yield Ran(_Here.tasks[number][0], results or [], cpu_s)
     finally:
         _end(base)
 
 
 _Task = tuple[int, Group]  # index into the work, what to run
+_Done = tuple[int, list[Result] | None, float]  # number of the task, seconds
 
 
 def _map(
@@ -143,15 +156,20 @@ def _map(
     jobs: int,
     chunk: int,
     base: Path,
-    run: Callable[[int], tuple[int, list[Result] | None]],
-) -> Iterator[tuple[int, list[Result] | None]]:
+    run: Callable[[int], _Done],
+) -> Iterator[_Done]:
     if jobs == 1 or count < 2:
         _begin(base)
         yield from map(run, range(count))
         return
     context = multiprocessing.get_context("fork")
-    with context.Pool(min(jobs, count), _begin, (base,)) as pool:
+    with context.Pool(min(jobs, count), _begin_worker, (base,)) as pool:
         yield from pool.imap_unordered(run, range(count), chunksize=chunk)
+
+
+def _begin_worker(base: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    _begin(base)
 
 
 def _begin(base: Path) -> None:
@@ -167,13 +185,17 @@ def _judge(index: int) -> Judge:
     return _Here.judges[index]
 
 
-def _run(number: int) -> tuple[int, list[Result] | None]:
+def _run(number: int) -> _Done:
+    since = time.process_time()
     index, group = _Here.tasks[number]
-    return number, judge_group(_judge(index), group)
+    results = judge_group(_judge(index), group)
+    return number, results, time.process_time() - since
 
 
-def _run_pairs(number: int) -> tuple[int, list[Result] | None]:
+def _run_pairs(number: int) -> _Done:
+    since = time.process_time()
     index, group = _Here.tasks[number]
     if index not in _Here.pairs:
         _Here.pairs[index] = Pairs(_judge(index))
-    return number, _Here.pairs[index].after(group.first, sample=_Here.sample)
+    results = _Here.pairs[index].after(group.first, sample=_Here.sample)
+    return number, results, time.process_time() - since

@@ -34,6 +34,16 @@ from vboard.modem.storage import Storage
 from vboard.nv import FLASH_SIZE, PAGE_COUNT, PAGE_SIZE, NvMemory, OperationKind
 from vboard.wire import Burst
 
+# Registers without a reset value, and all that make the CPU's state.
+_UNKNOWN = (
+    *(f"r{number}" for number in range(13)),
+    *(f"s{number}" for number in range(32)),
+)
+_STATE = (
+    *_UNKNOWN,
+    *("sp", "lr", "pc", "xpsr", "msp", "psp"),
+    *("control", "primask", "basepri", "faultmask", "fpscr"),
+)
 RAM_BASE, RAM_SIZE = 0x2000_0000, 0x4_0000
 
 
@@ -80,6 +90,9 @@ class Rig:
         self._known: dict[bytes, Image] = {}
         self._early: list[Burst] = []
         self._hidden: int | None = None  # address of a page that nobody may look at
+        self._meeting: tuple[int, Callable[[object], None]] | None = None
+        self._trace_of_run: list[tuple[object, ...]] = []
+        self._is_met = False
         self.nv.on_operation = self._operation
         self.on_operation: Callable[[int, OperationKind, int, int], None] | None = None
         self.board.uart(scenario.console_uart).tx.on_burst = self._on_console
@@ -103,6 +116,8 @@ class Rig:
         if self.modem is not None:
             self.modem.power_off()
         self.hide(None)
+        self._forget_meeting()
+        self._is_met = False
         self._align()
         self.nv.restore(start.nv)
         self._put_files(start.files)
@@ -127,6 +142,8 @@ class Rig:
         self.board.seed, self.board.resets = seed, 0
         self.seen = Seen()
         self.board.power_cycle()
+        # Unknown on the chip; here not what the case before left.
+        self.board.cpu.registers(*_UNKNOWN).write(*(0 for _ in _UNKNOWN))
         self._wire(modem)
         self.started_ns = clock.now_ns
         self.resets = self.recovery_ns = 0
@@ -199,11 +216,64 @@ class Rig:
             self._hidden = page * PAGE_SIZE
             self.board.cpu.protect_reads(self._hidden, PAGE_SIZE, denied=True)
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the page is hidden still: nothing erased it."""
+        return self._hidden is not None
+
+    # Runs that become the same
+
+    def watch_erase(self, page: int, check: Callable[[object], None]) -> None:
+        """Calls `check` once, when `page` was erased, with the state of everything.
+
+        Equal for two runs that began with the same flash but for that page, with the
+        same modem and files: what the CPU holds, RAM, time, and each access to a
+        register and each flash operation that there was. Not called when a reset or
+        an application came first.
+        """
+        self._meeting = page, check
+        self._trace_of_run.clear()
+        self.board.core.on_access = self._note_access
+
+    def _note_access(self, is_write: bool, address: int, size: int, value: int) -> None:
+        self._trace_of_run.append(
+            (is_write, address, size, value, self.board.clock.now_ns - self.started_ns)
+        )
+
+    def _forget_meeting(self) -> None:
+        if self._meeting is not None:
+            self._meeting = None
+            self._trace_of_run.clear()
+            self.board.core.on_access = None
+
+    def _meet(self) -> None:
+        """Between two instructions, soon after the erase."""
+        assert self._meeting is not None
+        cpu, check = self.board.cpu, self._meeting[1]
+        digest = hashlib.sha256(repr(self._trace_of_run).encode())
+        digest.update(repr(cpu.registers(*_STATE).read()).encode())
+        digest.update(self.board.ram_read(RAM_BASE, RAM_SIZE))
+        ran = sorted((name, image.name) for name, image in self.seen.ran.items())
+        digest.update(repr((ran, bytes(self.seen.console))).encode())
+        at_ns = self.board.clock.now_ns - self.started_ns
+        self._forget_meeting()
+        check((at_ns, digest.digest()))
+
     def _operation(
         self, number: int, kind: OperationKind, address: int, value: int
     ) -> None:
         if self.on_operation is not None:
             self.on_operation(number, kind, address, value)
+        if self._meeting is not None:
+            at_ns = self.board.clock.now_ns - self.started_ns
+            self._trace_of_run.append((kind.value, address, value, at_ns))
+            if (
+                kind is OperationKind.ERASE_PAGE
+                and address >> 12 == self._meeting[0]
+                and not self._is_met
+            ):
+                self._is_met = True
+                self.board.cpu.stop_after_instruction()
         hidden = self._hidden
         if hidden is not None and hidden <= address < hidden + PAGE_SIZE:
             if kind is not OperationKind.ERASE_PAGE:
@@ -281,6 +351,9 @@ class Rig:
         def look() -> bool:
             if self._spent:
                 self._unhook()
+            if self._is_met:
+                self._is_met = False
+                self._meet()
             return (
                 bool(seen.fault)
                 or seen.touched
@@ -331,11 +404,15 @@ class Rig:
 
     def _on_reset(self, kind: ResetKind) -> None:
         seen = self.seen
+        if kind is not ResetKind.POWER_ON:
+            self._forget_meeting()
         seen.resets += kind is not ResetKind.POWER_ON
         self.resets += kind is not ResetKind.POWER_ON
         seen.ran.clear()
         seen.shown = False
         seen.console.clear()
+        if self._hidden is not None:  # the ACL's reset has shown it
+            self.board.cpu.protect_reads(self._hidden, PAGE_SIZE, denied=True)
         for region in self.scenario.regions:
             if region.name not in self._hooks:
                 self._hooks[region.name] = self.board.cpu.watch_execution(
@@ -367,9 +444,11 @@ class Rig:
             return
         self._spent.append(region.name)
         if region.name == self.scenario.app_region:
+            self._forget_meeting()
             seen.entered_ns = self.board.clock.now_ns
             seen.shown = not image.console
             seen.shown_ns = seen.entered_ns
+            self._check_protection()
             if self.scenario.ram_is_checked:
                 self._check_ram()
 
@@ -377,12 +456,22 @@ class Rig:
         data = self.nv.flash[image.start : image.start + image.size]
         return hashlib.sha256(data).digest() == image.sha256
 
+    def _check_protection(self) -> None:
+        acl: Any = self.board.block("ACL")
+        for part in self.scenario.protected:
+            for page in range(part.start, part.start + part.size, PAGE_SIZE):
+                if part.perm & ~acl.protection(page):
+                    self.seen.fault = self.seen.fault or (
+                        f"the application starts and page 0x{page:05x} ({part.name}) "
+                        "is not protected"
+                    )
+
     def _check_ram(self) -> None:
         ram = self.board.ram_read(RAM_BASE, RAM_SIZE)
         for secret in self.scenario.secrets:
             at = ram.find(secret.data)
             if at >= 0:
-                self.seen.fault = (
+                self.seen.fault = self.seen.fault or (
                     f"{secret.name} is in RAM at 0x{RAM_BASE + at:08x} when the "
                     "application starts"
                 )

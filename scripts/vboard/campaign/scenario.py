@@ -43,6 +43,19 @@ class Region:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Protected:
+    """Flash whose pages have these ACL bits when an application starts.
+
+    `perm` is as in ACL[n].PERM: 2 no writing or erasing, 4 no reading.
+    """
+
+    name: str
+    start: int
+    size: int
+    perm: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Secret:
     """Bytes that must be gone from flash, unless the outcome is one of `kept_with`.
 
@@ -95,6 +108,7 @@ class Scenario:
     bounds: Bounds = Bounds()
     faults: str = ""
     trial_cycles: int = 0
+    protected: tuple[Protected, ...] = ()
     ram_is_checked: bool = True  # no secret in RAM when an application starts
     console_uart: int = 0
     modem_uart: int = 1
