@@ -149,7 +149,9 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
 
 def _node(value: Any, *, where: str) -> Node:
     if not isinstance(value, dict):
-        raise FormatError(f"{where}: expected a mapping, got {_show(value)}")
+        # A file of a password or a key, given by mistake, is text, too.
+        shown = "text" if isinstance(value, str) else _show(value)
+        raise FormatError(f"{where}: expected a mapping, got {shown}")
     for key in value:
         if not isinstance(key, str):
             raise FormatError(f"{where}: expected text as key, got {_show(key)}")

@@ -243,6 +243,7 @@ static void the_other_url_is_tried(void **state)
         {"not found", OTA_E_HTTP, 404, 2},
         {"moved", OTA_E_HTTP, 301, 2},
         {"no certificate", OTA_E_CERTIFICATE, 0, 1},
+        {"a file that is too large", OTA_E_NO_SPACE, 602, 1},
         {"broken server", OTA_E_HTTP, 500, UPDATE_DOWNLOAD_ATTEMPTS},
         {"too many requests", OTA_E_HTTP, 429, UPDATE_DOWNLOAD_ATTEMPTS},
         {"no server", OTA_E_NETWORK, 714, UPDATE_DOWNLOAD_ATTEMPTS},
@@ -280,14 +281,15 @@ static void attempts_count_for_one_part(void **state)
     assert_int_equal(3u * UPDATE_DOWNLOAD_ATTEMPTS, world.urls[0].requests);
 }
 
-static void a_full_modem_is_not_tried_again(void **state)
+static void a_full_modem_is_asked_once_for_each_url(void **state)
 {
     (void)state;
     world.urls[0].error = OTA_E_NO_SPACE;
+    world.urls[1].error = OTA_E_NO_SPACE;
     request(&image, URL_AB);
     expect_failed("no_space");
     assert_int_equal(1, world.urls[0].requests);
-    assert_int_equal(0, world.urls[1].requests);
+    assert_int_equal(1, world.urls[1].requests);
 }
 
 static void attempts_are_the_configurations(void **state)
@@ -459,7 +461,7 @@ int main(void)
         TEST(the_other_url_is_tried),
         TEST(with_both_urls_bad_the_last_error_is_told),
         TEST(attempts_count_for_one_part),
-        TEST(a_full_modem_is_not_tried_again),
+        TEST(a_full_modem_is_asked_once_for_each_url),
         TEST(attempts_are_the_configurations),
         TEST(an_alt_url_alone_is_enough),
         TEST(a_wrong_file_is_deleted_and_the_other_url_tried),

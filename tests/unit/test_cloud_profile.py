@@ -119,6 +119,7 @@ def test_a_password_that_no_at_command_can_carry_is_refused(
 
 BAD: dict[str, tuple[str, str]] = {
     "no_mapping": ("- a\n", "c.yml: expected a mapping, got a list"),
+    "a_password_file": ("hunter2\n", "c.yml: expected a mapping, got text"),
     "not_yaml": (PLAIN + "x: [\n", "c.yml: line 5: "),
     "twice": (PLAIN + "host: b\n", "c.yml: line 4: key 'host' is given twice"),
     "unknown": (

@@ -79,11 +79,11 @@ static void fetch_failed(struct update_client *client, int err, uint32_t status)
 {
     client_log(client, "download: %s, status %u", ota_status_name(err),
                (unsigned)status);
-    if (err == OTA_E_NO_SPACE) {
-        client_fail(client, err);
-    } else if (err == OTA_E_CERTIFICATE ||
-               (err == OTA_E_HTTP && is_final_status(status) &&
-                ++client->download.refusals == REFUSALS_MAX)) {
+    if (err == OTA_E_CERTIFICATE ||
+        // There was room for the file that was asked for.
+        err == OTA_E_NO_SPACE ||
+        (err == OTA_E_HTTP && is_final_status(status) &&
+         ++client->download.refusals == REFUSALS_MAX)) {
         next_url(client, err);
     } else {
         if (is_tls_trouble(client, err, status)) {

@@ -4,8 +4,9 @@
 // |-----------------------------------------|---------------------------------|
 // | empty: a retained one being cleared     | none                            |
 // | not what SPEC 3 says                    | refused: request, size          |
-// | lost between modem and chip (it may     | refused: link                   |
-// | have been another message)              |                                 |
+// | lost between modem and chip, too large, | refused: link                   |
+// | too many at once (it may have been      |                                 |
+// | another message)                        |                                 |
 // | the one in work, or that just ended     | none: QoS 1 may deliver twice   |
 // | another while one is in work            | refused: busy                   |
 // | neither application nor bootloader      | refused: range                  |
