@@ -238,9 +238,18 @@ class Fleet:
         self.console += device.console
         assert not failures, (failures, device.console)
 
+    def ask(self, request: bytes) -> None:
+        """A request without `west ota-publish`, until the device's last report."""
+        with self.broker.client() as client:  # plain, may do everything
+            client.subscribe(f"ota/device/{IMEI}/telemetry")  # it is connected
+            client.subscribe(REPORT)
+            client.wait_for(bool)
+            client.publish(REQUEST, request)
+            client.wait_for(lambda got: any(b'"failed"' in m.payload for m in got))
+
     def retained(self) -> list[bytes]:
         """What the broker gives to somebody who comes now."""
-        with self.broker.client() as client:  # plain, may read everything
+        with self.broker.client() as client:
             client.subscribe("#")
             client.publish("end", b"", retain=False)
             messages = client.wait_for(lambda got: any(m.topic == "end" for m in got))
@@ -377,18 +386,14 @@ def test_cloud_failures_name_no_secret(fleet: Fleet) -> None:
     certificate.write_bytes(good_certificate)
     certificate.chmod(0o644)
 
-    # The device refuses, and fails.
-    device = fleet.device()
+    # A rollout that nobody answers, given up; then a device that fails.
+    ends = ["--id", "r0", "--timeout", "0"]
     (fleet.files.root / "fw_2.ebin").unlink()
-    stop = ["--min-sample", "1", "--id", "r1"]
-
-    def failing() -> None:
-        fleet.publish(*fleet.to, *stop, "--timeout", "0", code=1)
-        (fleet.files.root / "fw_2.ebin").unlink()
-        fleet.publish("--no-upload", *stop, code=1)
-
-    fleet.follow(device, failing)
-    assert "update r1: failed" in device.console
-    fleet.publish("--no-upload", *stop, "--abort")
+    fleet.publish(*fleet.to, *ends, code=1)
+    fleet.publish("--no-upload", "--id", "r0", "--keep-keys", "--abort")
+    device = fleet.device()
+    missing = good_json.replace(b"fw_2.ebin", b"missing").replace(b"{", b'{"id":"r1",')
+    fleet.follow(device, lambda: fleet.ask(missing))
+    assert "app: update r1: failed, http" in device.console
     assert fleet.leaks() == []
     assert fleet.retained() == []

@@ -110,6 +110,11 @@ BAD: dict[str, tuple[str, bytes, str]] = {
         "ca.pem: expected a certificate as PEM, got something else (tls.ca)",
     ),
     "ca_empty": ("ca.pem", b"", "ca.pem: expected a certificate as PEM"),
+    "ca_with_mark": (
+        "ca.pem",
+        b"\xef\xbb\xbf" + certificate_pem(RSA),
+        "ca.pem: expected PEM from the first byte on, got a byte order mark",
+    ),
     "ca_torn": (
         "ca.pem",
         certificate_pem(RSA)[:500],

@@ -11,6 +11,7 @@ Rule 3: nothing of a key is in a message.
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import re
 import stat
@@ -164,6 +165,11 @@ def _read(cloud: Path, role: str, path: Path, *, limit: int = MAX_FILE) -> bytes
             f"{path}: expected at most {limit} bytes, which is what the modem takes, "
             "got more"
         )
+    if data.startswith(codecs.BOM_UTF8):
+        raise FormatError(
+            f"{path}: expected PEM from the first byte on, got a byte order mark; "
+            "save it as plain ASCII"
+        )
     return data
 
 
@@ -186,9 +192,10 @@ def _check(files: Sequence[CertFile], now: datetime.datetime) -> list[str]:
 
 
 def _is_ecc(certificate: Certificate) -> bool:
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
-    return isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    # Ed25519 and its kind are curves, too.
+    return not isinstance(certificate.public_key(), rsa.RSAPublicKey)
 
 
 def _certificates(file: CertFile) -> list[Certificate]:
