@@ -11,7 +11,9 @@ Rule 3: cases that differ in what the modem does are one run if that run has no 
 Rule 4: a run ends early when the page that was cut is erased and everything else is
         as it was at that moment of a run that was judged: CPU, RAM, time, and every
         access to a register so far.
-Rule 5: every case keeps its own name and its own verdict; only the run is shared.
+Rule 5: the last boot of a case is made once for each content of flash, if it changes
+        nothing there and has no use for the modem.
+Rule 6: every case keeps its own name and its own verdict; only the run is shared.
 """
 
 from __future__ import annotations

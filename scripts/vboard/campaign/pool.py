@@ -38,7 +38,7 @@ class Work:
 class Ran:
     """One run: index into the work, verdicts, processor time.
 
-    No results: its cases are not one run after all, and follow one by one.
+    Few or no results: its cases are not one run after all, and the others follow.
     """
 
     index: int
@@ -64,20 +64,23 @@ def modem_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="vboard-", dir=base))
 
 
-def judge_group(judge: Judge, group: Group) -> list[Result] | None:
+def judge_group(judge: Judge, group: Group) -> tuple[list[Result], tuple[Group, ...]]:
     """Runs the first case; every other gets its own verdict on the same run.
 
-    None when they are not the same run, because what is hidden from it matters.
+    When they are not the same run, because what is hidden from it matters, the second
+    item is what is still to be run.
     """
     try:
         result = judge.judge(group.first, hidden=group.hidden)
     except HiddenPageTouched:
-        return None
-    if group.no_modem and result.modem_touched:
-        return None
-    if group.hidden is not None and judge.rig.is_hidden:
-        return None  # what is in the page stays, and differs
-    return [judge.like(case, group.first, result) for case in group.cases]
+        return [], group.parts
+    cases, left = group.cases, group.parts[:0]
+    if (group.no_modem and result.modem_touched) or (
+        group.hidden is not None and judge.rig.is_hidden
+    ):
+        # What differs is there at the end, or was used: true for the first part alone.
+        cases, left = group.parts[0].cases, group.parts[1:]
+    return [judge.like(case, group.first, result) for case in cases], left
 
 
 def run_all(work: Sequence[Work], *, jobs: int, chunk: int = 4) -> Iterator[Ran]:
@@ -95,11 +98,13 @@ def run_all(work: Sequence[Work], *, jobs: int, chunk: int = 4) -> Iterator[Ran]
         for stage in range(3):
             split: list[_Task] = []
             _Here.work, _Here.tasks = tuple(work), tasks
-            for number, results, cpu_s in _map(len(tasks), jobs, chunk, base, _run):
+            done = _map(len(tasks), jobs, chunk, base, _run)
+            for number, results, left, cpu_s in done:
                 index, group = tasks[number]
-                if results is None:
-                    split += [(index, part) for part in group.parts]
-                yield Ran(index, results or [], cpu_s)
+                # The last parts: workers have their own copies of the groups.
+                rest_of = group.parts[len(group.parts) - left :] if left else ()
+                split += [(index, part) for part in rest_of]
+                yield Ran(index, results, cpu_s)
             tasks = split
             if stage == 0:
                 tasks = _without_modem(rest + split, len(work))
@@ -141,14 +146,15 @@ def run_pairs(
     _Here.sample = sample
     try:
         count = len(_Here.tasks)
-        for number, results, cpu_s in _map(count, jobs, 1, base, _run_pairs):
-            yield Ran(_Here.tasks[number][0], results or [], cpu_s)
+        for number, results, _, cpu_s in _map(count, jobs, 1, base, _run_pairs):
+            yield Ran(_Here.tasks[number][0], results, cpu_s)
     finally:
         _end(base)
 
 
 _Task = tuple[int, Group]  # index into the work, what to run
-_Done = tuple[int, list[Result] | None, float]  # number of the task, seconds
+# Number of the task, verdicts, how many of its last parts are to be run, seconds.
+_Done = tuple[int, list[Result], int, float]
 
 
 def _map(
@@ -188,8 +194,8 @@ def _judge(index: int) -> Judge:
 def _run(number: int) -> _Done:
     since = time.process_time()
     index, group = _Here.tasks[number]
-    results = judge_group(_judge(index), group)
-    return number, results, time.process_time() - since
+    results, left = judge_group(_judge(index), group)
+    return number, results, len(left), time.process_time() - since
 
 
 def _run_pairs(number: int) -> _Done:
@@ -198,4 +204,4 @@ def _run_pairs(number: int) -> _Done:
     if index not in _Here.pairs:
         _Here.pairs[index] = Pairs(_judge(index))
     results = _Here.pairs[index].after(group.first, sample=_Here.sample)
-    return number, results, time.process_time() - since
+    return number, results, 0, time.process_time() - since

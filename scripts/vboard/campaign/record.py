@@ -112,14 +112,12 @@ def finish(rig: Rig) -> str:
         if rig.seen.fault:
             return ""
         rig.power_cycle()
-    for last in (False, True):
-        rig.run_to_application(settle_ms=bounds.settle_ms)
-        if rig.seen.fault:
-            return ""
-        if not last:
-            rig.started_ns = rig.board.clock.now_ns
-            rig.power_cycle()
-    ran = frozenset(image.name for image in rig.seen.ran.values())
+    rig.run_to_application(settle_ms=bounds.settle_ms)
+    if rig.seen.fault:
+        return ""
+    ran = rig.boot_again(settle_ms=bounds.settle_ms)
+    if rig.seen.fault:
+        return ""
     labels = [label for label, names in scenario.outcomes.items() if names == ran]
     if not labels:
         rig.seen.fault = f"what runs in the end is {', '.join(sorted(ran))}"
