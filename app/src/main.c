@@ -7,28 +7,11 @@
 #include "fault.h"
 #include "memory_layout.h"
 #include "platform.h"
+#include "reason.h"
 
 #define WATCHDOG_MS 8000u
 
 static struct cloud cloud;
-
-static const char *reason_text(uint32_t reason)
-{
-    switch (reason) {
-    case BOOT_REASON_NORMAL:
-        return "normal";
-    case BOOT_REASON_TRIAL:
-        return "trial";
-    case BOOT_REASON_REFUSED:
-        return "update refused";
-    case BOOT_REASON_FAILED:
-        return "update failed";
-    case BOOT_REASON_ROLLED_BACK:
-        return "rolled back";
-    default:
-        return "unknown";
-    }
-}
 
 static void introduce(void)
 {

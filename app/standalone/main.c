@@ -13,6 +13,7 @@
 #include "memory_layout.h"
 #include "ota/boot_status.h"
 #include "ota/confirm.h"
+#include "reason.h"
 #include "ticks.h"
 #include "wdt.h"
 
@@ -21,24 +22,6 @@
 // The self check: the application has run for this long, with its clock, its
 // interrupts and its watchdog.
 #define CONFIRM_TICKS 2u
-
-static const char *reason_text(uint32_t reason)
-{
-    switch (reason) {
-    case BOOT_REASON_NORMAL:
-        return "normal";
-    case BOOT_REASON_TRIAL:
-        return "trial";
-    case BOOT_REASON_REFUSED:
-        return "update refused";
-    case BOOT_REASON_FAILED:
-        return "update failed";
-    case BOOT_REASON_ROLLED_BACK:
-        return "rolled back";
-    default:
-        return "unknown";
-    }
-}
 
 static void report(const struct boot_status *status)
 {
